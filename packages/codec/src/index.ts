@@ -1,0 +1,3 @@
+export * from './errors.ts';
+export * from './packets.ts';
+export * from './reason-codes.ts';

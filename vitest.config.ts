@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests import the packages by name; this condition takes their TypeScript sources, so that no build stands
+// between an edit and its test. Tests that start real processes run the built files.
+export default defineConfig({
+  resolve: { conditions: ['tobymq-source', 'node'] },
+  ssr: { resolve: { conditions: ['tobymq-source', 'node'] } },
+  test: {
+    include: ['packages/*/test/**/*.test.ts', 'benchmarks/**/*.test.ts', 'examples/**/*.test.ts'],
+    pool: 'threads',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+  },
+});
