@@ -1,0 +1,307 @@
+// The bots layer as an extension of the broker. It knows nothing of the broker but its public API:
+//
+//   CONNECT                    → authenticate      client id = user name = bot id, password = secret
+//   PUBLISH server/<id>/<what> → onPublish         the endpoint runs, the answer goes to client/<id>
+//   SUBSCRIBE client/<id>      → authorizeSubscribe
+//   connection comes or goes   → presence to the owner; a socket bot is removed
+//
+// A request is handled before the next packet of the same connection is looked at, so that `follow` and then `send`
+// mean what they say.
+
+import type {
+  AuthenticationAnswer,
+  AuthenticationRequest,
+  AuthorizationAnswer,
+  Broker,
+  ClientInfo,
+  DisconnectInfo,
+  Extension,
+  PublishAnswer,
+  PublishRequest,
+  SubscribeRequest,
+} from '@tobymq/broker';
+import { ReasonCode } from '@tobymq/codec';
+import {
+  type BotMessage,
+  ENDPOINTS,
+  ENDPOINTS_OF,
+  type Endpoint,
+  inboxTopic,
+  type Json,
+  parseRequestTopic,
+} from '../protocol.ts';
+import { Accounts, type BotRecord } from './accounts.ts';
+import type { TobyContext } from './context.ts';
+import { HANDLERS } from './endpoints/index.ts';
+import { DEFAULT_TOBY_LIMITS, type TobyLimits } from './limits.ts';
+import { RateLimit } from './rate.ts';
+import { Refusal } from './refusal.ts';
+import { type SecretHasher, scryptHasher } from './secrets.ts';
+import { ackOf, checkBotId, checkSecret, type Fields, parseFields } from './validate.ts';
+import { VerifiedSecrets } from './verified-secrets.ts';
+
+export interface TobyOptions {
+  readonly limits?: Partial<TobyLimits> | undefined;
+  /** How secrets are hashed; scrypt when nothing else is given. */
+  readonly hasher?: SecretHasher | undefined;
+  /** Who decides what a bot may do beyond its own two topics: nobody (`deny`, the default), or the server's `rules`. */
+  readonly elsewhere?: 'deny' | 'rules' | undefined;
+  readonly now?: (() => number) | undefined;
+  /** Told about faults that have no other place to go, for example a store that fails while a socket bot is removed. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** Marks a client as a bot of ours; attached by `authenticate`. */
+class BotIdentity {
+  readonly botId: string;
+  constructor(botId: string) {
+    this.botId = botId;
+  }
+}
+
+const SPACE = 'toby';
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * Turns a broker into a server of bots.
+ *
+ * @example
+ * const toby = new TobyExtension();
+ * const broker = await Broker.start({ store, extensions: [toby] });
+ * await toby.signUp('ana', 'a long secret');
+ */
+export class TobyExtension implements Extension {
+  readonly name = 'toby';
+  readonly publishFilters = ['server/#'];
+  readonly limits: TobyLimits;
+  readonly #options: TobyOptions;
+  readonly #secrets: VerifiedSecrets;
+  readonly #now: () => number;
+  readonly #online = new Set<string>();
+  readonly #waitingSockets = new Map<string, NodeJS.Timeout>();
+  readonly #rate: RateLimit;
+  #broker: Broker | undefined;
+  #accounts: Accounts | undefined;
+
+  constructor(options: TobyOptions = {}) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#secrets = new VerifiedSecrets(options.hasher ?? scryptHasher);
+    this.#rate = new RateLimit(60_000, this.#now);
+    this.limits = { ...DEFAULT_TOBY_LIMITS, ...options.limits };
+  }
+
+  async start(broker: Broker): Promise<void> {
+    this.#broker = broker;
+    this.#accounts = new Accounts(broker.values(SPACE));
+    await this.#accounts.load();
+    for (const socket of this.#accounts.ofKind('socket')) this.#awaitSocket(socket.id);
+  }
+
+  stop(): void {
+    for (const timer of this.#waitingSockets.values()) clearTimeout(timer);
+    this.#waitingSockets.clear();
+  }
+
+  /** Creates a user bot; refused (409) when the name is taken. */
+  async signUp(name: string, secret: string): Promise<void> {
+    checkBotId(name);
+    checkSecret(secret);
+    if (this.accounts.userCount >= this.limits.accountsMax) {
+      throw new Refusal(429, `this server has at most ${this.limits.accountsMax} accounts`);
+    }
+    await this.accounts.create(
+      {
+        id: name,
+        kind: 'user',
+        owner: '',
+        createdAt: this.#now(),
+        follows: [],
+        hookHash: undefined,
+        permissions: undefined,
+      },
+      () => this.#secrets.hash(secret),
+    );
+  }
+
+  get accounts(): Accounts {
+    if (this.#accounts === undefined)
+      throw new Error('TobyExtension is used before the broker has started it');
+    return this.#accounts;
+  }
+
+  isOnline(botId: string): boolean {
+    return this.#online.has(botId);
+  }
+
+  /** True if a message reaches the bot now, or waits for it in the session that it left behind. */
+  isReachable(botId: string): boolean {
+    return this.#online.has(botId) || this.#running.session(botId) !== undefined;
+  }
+
+  /** Puts a message into the inbox of a bot. */
+  async deliver(botId: string, message: BotMessage): Promise<void> {
+    await this.#running.publish({
+      topic: inboxTopic(botId),
+      payload: encoder.encode(JSON.stringify(message)),
+      qos: 1,
+      properties: { messageExpiryInterval: this.limits.messageExpiry },
+    });
+  }
+
+  /** True if the secret of a bot's web hook address is right. */
+  async isHookSecret(bot: BotRecord, secret: string): Promise<boolean> {
+    return bot.hookHash !== undefined && (await this.#secrets.verify(bot.hookHash, secret));
+  }
+
+  async authenticate(request: AuthenticationRequest): Promise<AuthenticationAnswer> {
+    const { clientId, username, password } = request;
+    const record = username === undefined ? undefined : this.accounts.get(username);
+    if (record === undefined) return undefined;
+    const refused = { allow: false, reasonCode: ReasonCode.BadUserNameOrPassword } as const;
+    if (clientId !== record.id) return { ...refused, reason: 'a bot connects with its id as client id' };
+    if (password === undefined) return { ...refused, reason: 'a bot connects with its secret as password' };
+    if (!(await this.#secrets.verify(record.secretHash, decoder.decode(password)))) {
+      return { ...refused, reason: 'wrong secret' };
+    }
+    // It may have been removed while the secret was checked.
+    if (this.accounts.get(record.id) === undefined) return { ...refused, reason: 'the bot was removed' };
+    return { allow: true, identity: new BotIdentity(record.id) };
+  }
+
+  authorizePublish(client: ClientInfo, { topic }: PublishRequest): AuthorizationAnswer {
+    const isRequest = topic.startsWith('server/');
+    if (!isBot(client)) return isRequest || topic.startsWith('client/') ? false : undefined;
+    // Requests in somebody else's name are let through to be answered with 403.
+    return isRequest ? true : this.#elsewhere();
+  }
+
+  authorizeSubscribe(client: ClientInfo, { filter }: SubscribeRequest): AuthorizationAnswer {
+    const concernsBots = filter.startsWith('client/') || filter.startsWith('server/');
+    if (!isBot(client)) return concernsBots ? false : undefined;
+    if (filter === inboxTopic(client.clientId)) return true;
+    return concernsBots ? false : this.#elsewhere();
+  }
+
+  /** Keeps wildcard subscriptions of others out of the inboxes. */
+  authorizeDelivery(client: ClientInfo, topic: string): AuthorizationAnswer {
+    if (!topic.startsWith('client/')) return isBot(client) ? this.#elsewhere() : undefined;
+    return isBot(client) && topic === inboxTopic(client.clientId);
+  }
+
+  async onPublish(message: PublishRequest, client: ClientInfo | undefined): Promise<PublishAnswer> {
+    const target = parseRequestTopic(message.topic);
+    if (target === undefined || client === undefined || !isBot(client)) return undefined;
+    let ack = '';
+    let answer: Json;
+    try {
+      const fields = parseFields(message.payload);
+      ack = ackOf(fields);
+      answer = await this.#handle(client.clientId, target.botId, target.endpoint, fields);
+    } catch (error) {
+      answer = this.#explain(error);
+    }
+    const tags = ack === '' ? [] : [ack];
+    await this.deliver(client.clientId, { from: 'server', payload: answer, tags, ack: '' });
+    return { drop: true, reasonCode: ReasonCode.Success };
+  }
+
+  onConnected(client: ClientInfo): void {
+    if (!isBot(client)) return;
+    const { clientId } = client;
+    clearTimeout(this.#waitingSockets.get(clientId));
+    this.#waitingSockets.delete(clientId);
+    if (this.#online.has(clientId)) return; // A takeover: it never left.
+    this.#online.add(clientId);
+    this.#tellOwner(clientId, { online: clientId });
+  }
+
+  onDisconnected(client: ClientInfo, info: DisconnectInfo): void {
+    const { clientId } = client;
+    if (!isBot(client) || info.reasonCode === ReasonCode.SessionTakenOver) return;
+    if (!this.#online.delete(clientId)) return;
+    this.#tellOwner(clientId, { offline: clientId });
+    if (this.accounts.get(clientId)?.kind === 'socket') this.#removeSocket(clientId);
+  }
+
+  async #handle(botId: string, addressed: string, endpoint: string, fields: Fields): Promise<Json> {
+    if (addressed !== botId) throw new Refusal(403, `${botId} may not ask in the name of "${addressed}"`);
+    const bot = this.accounts.require(botId);
+    if (!(ENDPOINTS as readonly string[]).includes(endpoint)) {
+      throw new Refusal(404, `there is no endpoint "${endpoint}"`);
+    }
+    if (!(ENDPOINTS_OF[bot.kind] as readonly string[]).includes(endpoint)) {
+      throw new Refusal(403, `a ${bot.kind} bot may not use "${endpoint}"`);
+    }
+    return HANDLERS[endpoint as Endpoint](this.#context, bot, fields);
+  }
+
+  #explain(error: unknown): Json {
+    if (error instanceof Refusal) return { status: error.status, error: error.message };
+    this.#report(error);
+    return { status: 503, error: 'the server could not store the change; try again later' };
+  }
+
+  get #context(): TobyContext {
+    return {
+      accounts: this.accounts,
+      limits: this.limits,
+      hasher: this.#secrets,
+      now: this.#now,
+      isOnline: (id) => this.isOnline(id),
+      isReachable: (id) => this.isReachable(id),
+      deliver: (id, message) => this.deliver(id, message),
+      expel: async (id, reason) => {
+        await this.#running.kick(id, {
+          reasonCode: ReasonCode.AdministrativeAction,
+          reason,
+          endSession: true,
+        });
+      },
+      mayPublish: (bot) =>
+        this.#rate.take(bot.id, bot.permissions?.messagesPerMinute ?? this.limits.messagesPerMinute),
+      awaitSocket: (id) => this.#awaitSocket(id),
+    };
+  }
+
+  get #running(): Broker {
+    if (this.#broker === undefined) throw new Error('TobyExtension is used before the broker has started it');
+    return this.#broker;
+  }
+
+  #elsewhere(): AuthorizationAnswer {
+    return this.#options.elsewhere === 'rules' ? undefined : false;
+  }
+
+  #tellOwner(botId: string, payload: Json): void {
+    const owner = this.accounts.get(botId)?.owner ?? '';
+    if (owner === '' || !this.isReachable(owner)) return;
+    this.deliver(owner, { from: 'server', payload, tags: [], ack: '' }).catch((error) => this.#report(error));
+  }
+
+  #awaitSocket(id: string): void {
+    const timer = setTimeout(() => {
+      this.#waitingSockets.delete(id);
+      if (!this.isOnline(id)) this.#removeSocket(id);
+    }, this.limits.socketWaitMs);
+    timer.unref();
+    this.#waitingSockets.set(id, timer);
+  }
+
+  #removeSocket(id: string): void {
+    if (this.accounts.get(id) === undefined) return;
+    this.accounts
+      .remove(id)
+      .then(() => this.#context.expel(id, 'a socket bot ends with its connection'))
+      .catch((error) => this.#report(error));
+  }
+
+  #report(error: unknown): void {
+    this.#options.onError?.(error);
+  }
+}
+
+function isBot(client: ClientInfo): boolean {
+  return client.identity instanceof BotIdentity;
+}

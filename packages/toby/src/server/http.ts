@@ -1,0 +1,153 @@
+// Web hooks and sign-up over HTTP, as a function from Request to Response that any HTTP server can mount.
+//
+//   POST /hook/<botId>/<hook secret>   the body goes to the bot:  200 · 202 kept for it · 403 · 404 · 413 · 503 offline
+//   POST /signup {username, password}  creates a user bot:        201 · 400 · 401 · 403 · 409 · 413 · 429
+
+import type { Json } from '../protocol.ts';
+import type { TobyExtension } from './extension.ts';
+import { RateLimit } from './rate.ts';
+import { Refusal, type RefusalStatus } from './refusal.ts';
+import { type Fields, textField } from './validate.ts';
+
+export interface TobyHttpOptions {
+  /** Who may sign up: everybody, those who know an invitation token, or nobody. Default: everybody. */
+  readonly signup?: 'open' | 'closed' | { readonly token: string } | undefined;
+  /** Keep web hooks for bots that are offline and left a session behind (202 instead of 503). Default: true. */
+  readonly queueHooks?: boolean | undefined;
+  readonly now?: (() => number) | undefined;
+}
+
+/** Handles a request for one of the two paths; undefined for every other path. */
+export type TobyHttpHandler = (request: Request, remoteAddress: string) => Promise<Response> | undefined;
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * Makes the handler.
+ *
+ * @example
+ * const handle = tobyHttp(toby, { signup: { token: 'for friends' } });
+ * app.all('*', (c) => handle(c.req.raw, address(c)) ?? c.notFound());
+ */
+export function tobyHttp(toby: TobyExtension, options: TobyHttpOptions = {}): TobyHttpHandler {
+  const attempts = new RateLimit(HOUR_MS, options.now ?? Date.now);
+  return (request, remoteAddress) => {
+    const path = new URL(request.url).pathname;
+    const hook = /^\/hook\/([^/]+)\/([^/]+)$/.exec(path);
+    if (hook !== null) {
+      const [, botId, secret] = hook;
+      return answer(request, () =>
+        receiveHook(toby, request, part(botId), part(secret), options.queueHooks ?? true),
+      );
+    }
+    if (path === '/signup')
+      return answer(request, () => signUp(toby, request, remoteAddress, options, attempts));
+    return undefined;
+  };
+}
+
+async function answer(request: Request, handle: () => Promise<number>): Promise<Response> {
+  if (request.method !== 'POST') return reply(405, 'only POST is understood here', { allow: 'POST' });
+  try {
+    return reply(await handle());
+  } catch (error) {
+    if (error instanceof Refusal) return reply(error.status, error.message);
+    return reply(503, 'the server could not store this; try again later');
+  }
+}
+
+async function receiveHook(
+  toby: TobyExtension,
+  request: Request,
+  botId: string,
+  secret: string,
+  queueHooks: boolean,
+): Promise<number> {
+  const bot = toby.accounts.get(botId);
+  if (bot === undefined || bot.kind !== 'bot') throw new Refusal(404, `there is no bot "${botId}"`);
+  if (bot.hookHash === undefined) throw new Refusal(403, `the web hooks of "${botId}" are off`);
+  if (!(await toby.isHookSecret(bot, secret))) throw new Refusal(403, 'wrong hook secret');
+  const payload = await readBody(request, toby.limits.hookBytes);
+  const online = toby.isOnline(botId);
+  if (!online && !(queueHooks && toby.isReachable(botId))) throw new Refusal(503, `"${botId}" is offline`);
+  await toby.deliver(botId, { from: 'hook', payload, tags: [], ack: '' });
+  return online ? 200 : 202;
+}
+
+async function signUp(
+  toby: TobyExtension,
+  request: Request,
+  remoteAddress: string,
+  options: TobyHttpOptions,
+  attempts: RateLimit,
+): Promise<number> {
+  const { signup = 'open' } = options;
+  if (signup === 'closed') throw new Refusal(403, 'sign-up is closed on this server');
+  if (!attempts.take(remoteAddress, toby.limits.signupsPerHour)) {
+    throw new Refusal(429, 'too many sign-ups from this address, try again in an hour');
+  }
+  const body = await readBody(request, toby.limits.hookBytes);
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new Refusal(400, 'username and password are expected');
+  }
+  const fields = body as Fields;
+  if (typeof signup === 'object' && fields.token !== signup.token) {
+    throw new Refusal(401, 'an invitation token is needed to sign up here');
+  }
+  await toby.signUp(textField(fields, 'username'), textField(fields, 'password'));
+  return 201;
+}
+
+/** A JSON or form body as a JSON value; read piece by piece, so that an oversized one is refused before it is held. */
+async function readBody(request: Request, bytesMax: number): Promise<Json> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.byteLength;
+    if (length > bytesMax) throw new Refusal(413, `a body has at most ${bytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  const text = decodeText(Buffer.concat(chunks));
+  const type = request.headers.get('content-type') ?? '';
+  if (type.includes('application/x-www-form-urlencoded')) return formToJson(new URLSearchParams(text));
+  if (type.includes('multipart/form-data')) {
+    throw new Refusal(400, 'send the form as application/x-www-form-urlencoded, or JSON');
+  }
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    throw new Refusal(400, 'the body is neither JSON nor a form');
+  }
+}
+
+function decodeText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Refusal(400, 'the body is not valid UTF-8');
+  }
+}
+
+/** Fields of a form; one that repeats becomes a list. */
+function formToJson(form: URLSearchParams): Json {
+  const result: Record<string, Json> = Object.create(null) as Record<string, Json>;
+  for (const name of new Set(form.keys())) {
+    const values = form.getAll(name);
+    result[name] = values.length === 1 ? (values[0] as string) : values;
+  }
+  return { ...result };
+}
+
+function part(value: string | undefined): string {
+  try {
+    return decodeURIComponent(value ?? '');
+  } catch {
+    throw new Refusal(400, 'the address is not valid');
+  }
+}
+
+function reply(status: number, error?: string, headers: Record<string, string> = {}): Response {
+  const body: { status: number; error?: string } = { status };
+  if (error !== undefined) body.error = error;
+  return Response.json(body, { status: status as RefusalStatus, headers });
+}
