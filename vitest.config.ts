@@ -6,7 +6,12 @@ export default defineConfig({
   resolve: { conditions: ['tobymq-source', 'node'] },
   ssr: { resolve: { conditions: ['tobymq-source', 'node'] } },
   test: {
-    include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'benchmarks/**/*.test.ts', 'examples/**/*.test.ts'],
+    include: [
+      'test/**/*.test.ts',
+      'packages/*/test/**/*.test.ts',
+      'benchmarks/**/*.test.ts',
+      'examples/**/*.test.ts',
+    ],
     pool: 'threads',
     maxWorkers: 2,
     testTimeout: 20_000,
