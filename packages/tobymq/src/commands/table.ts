@@ -1,0 +1,6 @@
+// The table of all commands. Each family of commands has a file of its own; what is listed here exists.
+
+import type { Command } from './command.ts';
+import { serverCommands } from './server-commands.ts';
+
+export const commands: readonly Command[] = [...serverCommands];
