@@ -1,6 +1,12 @@
 // What the tests of all packages share.
 
 export { type CertificateFiles, makeCertificates, type TestCertificates } from './certificates.ts';
+export type { ConformanceCase, Feature } from './conformance/case.ts';
+export { catalogue, type Statement } from './conformance/catalogue.ts';
+export type { Target } from './conformance/context.ts';
+export { conformanceCases } from './conformance/index.ts';
+export { type CaseResult, type Outcome, runSuite, type SuiteOptions } from './conformance/runner.ts';
+export type { ServerFactory, ServerSettings, StartedServer } from './conformance/settings.ts';
 export {
   type Ack,
   type Codes,
