@@ -1,4 +1,4 @@
-// The one error class of the codec. Whatever bytes come in and whatever packet is to be encoded, nothing else is thrown.
+// The error class of the codec. Whatever bytes come in and whatever packet is to be encoded, nothing else is thrown.
 
 /** Tells apart what went wrong, for programs; the message is for people. */
 export type CodecErrorCode =
@@ -16,15 +16,15 @@ export type CodecErrorCode =
  *
  * @example
  * try {
- *   decoder.push(bytes);
+ *   encode({ type: PacketType.Publish, topic: 'a/#' }, 5);
  * } catch (error) {
  *   if (error instanceof CodecError) console.log(error.code, error.reasonCode.toString(16), error.message);
  * }
  */
 export class CodecError extends Error {
-  override readonly name = 'CodecError';
+  override readonly name: string = 'CodecError';
   readonly code: CodecErrorCode;
-  /** What a CONNACK or DISCONNECT should carry: 0x81, 0x82, 0x84, 0x93, 0x94, 0x95, 0x9a, 0x9b ... */
+  /** What a CONNACK or DISCONNECT should carry: 0x81, 0x82, 0x84, 0x94, 0x95 ... */
   readonly reasonCode: number;
 
   constructor(code: CodecErrorCode, reasonCode: number, message: string) {
@@ -32,4 +32,53 @@ export class CodecError extends Error {
     this.code = code;
     this.reasonCode = reasonCode;
   }
+}
+
+/**
+ * Thrown for a CONNECT whose protocol name and level are not MQTT 3.1, 3.1.1 or 5.0; its code is
+ * `TOBYMQ_PROTOCOL_UNSUPPORTED`. It carries what a server needs to answer in a form that the client understands.
+ */
+export class UnsupportedProtocolError extends CodecError {
+  override readonly name = 'UnsupportedProtocolError';
+  /** The protocol name if it is one of MQTT's two, else `undefined`. */
+  readonly protocolName: 'MQTT' | 'MQIsdp' | undefined;
+  /** The level byte as received. */
+  readonly level: number;
+  /**
+   * The version whose CONNACK form tells the client: 4 means `20 02 00 01`, 5 means `20 03 00 84 00`. It is
+   * `undefined` for a foreign protocol name, which gets no answer at all: the peer does not speak MQTT.
+   */
+  readonly answerVersion: 4 | 5 | undefined;
+
+  constructor(protocolName: 'MQTT' | 'MQIsdp' | undefined, level: number) {
+    super(
+      'TOBYMQ_PROTOCOL_UNSUPPORTED',
+      0x84,
+      protocolName === undefined
+        ? 'CONNECT has a protocol name that is neither "MQTT" nor "MQIsdp"'
+        : `CONNECT has protocol name "${protocolName}" with level ${level}; supported are MQIsdp 3, MQTT 4 and MQTT 5`,
+    );
+    this.protocolName = protocolName;
+    this.level = level;
+    this.answerVersion =
+      protocolName === undefined ? undefined : protocolName === 'MQTT' && level > 5 ? 5 : 4;
+  }
+}
+
+// Short makers for the packages' own use. They are functions of one expression so that the code that decides stays
+// readable and small enough to be inlined; the error is built only when it is needed.
+
+/** Bytes that cannot be parsed as the standard says: reason code 0x81. */
+export function malformed(message: string): CodecError {
+  return new CodecError('TOBYMQ_PACKET_INVALID', 0x81, message);
+}
+
+/** Bytes that parse but say something forbidden: reason code 0x82. */
+export function protocolError(message: string): CodecError {
+  return new CodecError('TOBYMQ_PACKET_INVALID', 0x82, message);
+}
+
+/** A packet that no valid bytes exist for. */
+export function notEncodable(message: string): CodecError {
+  return new CodecError('TOBYMQ_PACKET_NOT_ENCODABLE', 0x82, message);
 }

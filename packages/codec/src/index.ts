@@ -1,3 +1,23 @@
-export * from './errors.ts';
+export { readProtocolVersion } from './decode-connect.ts';
+export { decodePacket, type Role } from './decode-packet.ts';
+export { Decoder, type DecoderOptions } from './decoder.ts';
+export { ackSize, encode, encodedSize, encodeInto, PINGREQ, PINGRESP, writeAck } from './encoder.ts';
+export { CodecError, type CodecErrorCode, UnsupportedProtocolError } from './errors.ts';
+export { FrameReader, MAX_PACKET_SIZE } from './frame-reader.ts';
+export { packetName } from './packet-names.ts';
 export * from './packets.ts';
+export { PropertyId } from './property-table.ts';
+export { PublishHead, patchMessageExpiry, patchPacketId } from './publish-head.ts';
+export { isSameBytes, PublishReader, readTopic } from './publish-reader.ts';
 export * from './reason-codes.ts';
+export {
+  checkTopicFilter,
+  checkTopicName,
+  hasDiscouragedCharacters,
+  isTopicFilter,
+  isTopicName,
+  matches,
+  parseSharedFilter,
+  type SharedFilter,
+  type TopicFilterOptions,
+} from './topics.ts';

@@ -1,0 +1,284 @@
+// Packets to bytes. The exact size is computed first, which also refuses what cannot be written; then the bytes are
+// written in one go. PUBLISH and the acknowledgements, which are nearly all packets, are measured and written by hand;
+// the others go through ByteWriter (encode-body.ts).
+
+import { ByteWriter } from './byte-writer.ts';
+import { bodyFlags, refuseProperties, writeBody } from './encode-body.ts';
+import { notEncodable } from './errors.ts';
+import { packetName } from './packet-names.ts';
+import {
+  type PacketInput,
+  PacketType,
+  type ProtocolVersion,
+  type PubackInput,
+  type PubcompInput,
+  type PublishInput,
+  type PublishProperties,
+  type PubrecInput,
+  type PubrelInput,
+} from './packets.ts';
+import { checkedInteger } from './property-writer.ts';
+import { publishPropertiesSize, writePublishProperties } from './publish-properties.ts';
+import { isReasonCodeAllowed } from './reason-code-rules.ts';
+import { checkTopicName } from './topics.ts';
+import { MAX_STRING_BYTES, textSize, writeText } from './utf8.ts';
+import {
+  MAX_VARIABLE_BYTE_INTEGER,
+  variableByteIntegerSize,
+  writeVariableByteInteger,
+} from './variable-byte-integer.ts';
+
+type PublishAckInput = PubackInput | PubrecInput | PubrelInput | PubcompInput;
+
+const NO_BYTES = new Uint8Array(0);
+
+// Small packets are cut from shared blocks: 90 bytes of memory of their own cost 400 to 700 ns on Node, a view 20 ns.
+const BLOCK_SIZE = 16_384;
+const SMALL_PACKET = 2048;
+let block = NO_BYTES;
+let blockUsed = 0;
+
+/**
+ * The bytes of a packet. Fields that are left out have these defaults: QoS 0, flags false, payload empty, Keep Alive
+ * 60, Clean Start true, reason code 0. Throws a CodecError with the code `TOBYMQ_PACKET_NOT_ENCODABLE` if the standard
+ * has no bytes for the packet: bad strings and topics, values out of range, packet identifier 0, reason codes that the
+ * packet cannot carry, properties that it cannot have. Properties are refused for 3.1 and 3.1.1, as they would be lost.
+ * Small results are views of a larger buffer, like Node's own small Buffers.
+ *
+ * @example
+ * const bytes = encode({ type: PacketType.Publish, topic: 'rooms/kitchen', payload: new Uint8Array([1]) }, 5);
+ */
+export function encode(packet: PacketInput, version: ProtocolVersion): Uint8Array {
+  const remaining = bodySize(packet, version);
+  const size = 1 + variableByteIntegerSize(remaining) + remaining;
+  const target = allocate(size);
+  write(packet, version, remaining, target, 0);
+  return target;
+}
+
+/** The number of bytes that encode() gives; refuses the same packets. */
+export function encodedSize(packet: PacketInput, version: ProtocolVersion): number {
+  const remaining = bodySize(packet, version);
+  return 1 + variableByteIntegerSize(remaining) + remaining;
+}
+
+/**
+ * Writes a packet into a buffer of the caller's, from `offset` on; returns the offset after it. Throws a CodecError if
+ * the packet cannot be encoded or does not fit; nothing is written then.
+ */
+export function encodeInto(
+  packet: PacketInput,
+  version: ProtocolVersion,
+  target: Uint8Array,
+  offset: number,
+): number {
+  const remaining = bodySize(packet, version);
+  const size = 1 + variableByteIntegerSize(remaining) + remaining;
+  if (offset + size > target.length) {
+    throw notEncodable(
+      `${packetName(packet.type)} takes ${size} bytes, but the buffer has ${target.length - offset} left`,
+    );
+  }
+  return write(packet, version, remaining, target, offset);
+}
+
+/** PINGREQ, the same in all versions. */
+export const PINGREQ: Uint8Array = Uint8Array.of(0xc0, 0x00);
+/** PINGRESP, the same in all versions. */
+export const PINGRESP: Uint8Array = Uint8Array.of(0xd0, 0x00);
+
+/** The size of an acknowledgement that writeAck() writes. */
+export function ackSize(reasonCode: number): number {
+  return reasonCode === 0 ? 4 : 5;
+}
+
+/**
+ * Writes PUBACK, PUBREC, PUBREL or PUBCOMP without properties into a buffer; returns the offset after it. This is for
+ * a server's hot path and checks nothing: the reason code must be 0 in 3.1 and 3.1.1.
+ */
+export function writeAck(
+  target: Uint8Array,
+  offset: number,
+  type: 4 | 5 | 6 | 7,
+  packetId: number,
+  reasonCode = 0,
+): number {
+  target[offset] = type === PacketType.Pubrel ? 0x62 : type << 4; // [MQTT-3.6.1-1]
+  target[offset + 1] = reasonCode === 0 ? 2 : 3;
+  target[offset + 2] = packetId >>> 8;
+  target[offset + 3] = packetId & 255;
+  if (reasonCode === 0) return offset + 4;
+  target[offset + 4] = reasonCode;
+  return offset + 5;
+}
+
+function allocate(size: number): Uint8Array {
+  if (size > SMALL_PACKET) return new Uint8Array(size);
+  if (blockUsed + size > block.length) {
+    block = new Uint8Array(BLOCK_SIZE);
+    blockUsed = 0;
+  }
+  const start = blockUsed;
+  blockUsed += size;
+  return new Uint8Array(block.buffer, start, size);
+}
+
+/** The remaining length of a packet; refuses packets that cannot be encoded. */
+function bodySize(packet: PacketInput, version: ProtocolVersion): number {
+  let size: number;
+  switch (packet.type) {
+    case PacketType.Publish:
+      size = publishBodySize(packet, version);
+      break;
+    case PacketType.Puback:
+    case PacketType.Pubrec:
+    case PacketType.Pubrel:
+    case PacketType.Pubcomp:
+      size = ackBodySize(packet, version);
+      break;
+    default: {
+      const counter = new ByteWriter();
+      writeBody(counter, packet, version);
+      size = counter.position;
+    }
+  }
+  if (size > MAX_VARIABLE_BYTE_INTEGER) {
+    throw notEncodable(
+      `${packetName(packet.type)} has ${size} bytes after its length, more than 268,435,455`,
+    );
+  }
+  return size;
+}
+
+/** Writes a packet that bodySize() has measured and found good. */
+function write(
+  packet: PacketInput,
+  version: ProtocolVersion,
+  remaining: number,
+  target: Uint8Array,
+  offset: number,
+): number {
+  switch (packet.type) {
+    case PacketType.Publish:
+      return writePublish(packet, version, remaining, target, offset);
+    case PacketType.Puback:
+    case PacketType.Pubrec:
+    case PacketType.Pubrel:
+    case PacketType.Pubcomp:
+      return writePublishAck(packet, remaining, target, offset);
+    default: {
+      target[offset] = (packet.type << 4) | bodyFlags(packet.type); // [MQTT-2.1.3-1]
+      const writer = new ByteWriter(target, writeVariableByteInteger(target, offset + 1, remaining));
+      writeBody(writer, packet, version);
+      return writer.position;
+    }
+  }
+}
+
+function publishBodySize(packet: PublishInput, version: ProtocolVersion): number {
+  const { qos = 0, packetId = 0, payload = NO_BYTES } = packet;
+  if (qos !== 0 && qos !== 1 && qos !== 2) throw notEncodable(`PUBLISH has the QoS ${String(qos)}`); // [MQTT-3.3.1-4]
+  if (!(payload instanceof Uint8Array)) throw notEncodable('the payload of PUBLISH is not a Uint8Array');
+  const properties = packet.properties;
+  if (version !== 5) refuseProperties(properties, 'PUBLISH');
+  let size = 2 + topicSize(packet.topic, properties) + payload.length;
+  if (qos !== 0) {
+    checkedInteger(packetId, 1, 65_535, 'the packet identifier of PUBLISH'); // [MQTT-2.2.1-3]
+    size += 2;
+  } else if (packet.dup === true) {
+    throw notEncodable('PUBLISH has DUP set with QoS 0'); // [MQTT-3.3.1-2]
+  } else if (packetId !== 0) {
+    throw notEncodable(`PUBLISH has the packet identifier ${packetId} with QoS 0`); // [MQTT-2.2.1-2]
+  }
+  if (version === 5) {
+    const propertiesSize = properties === undefined ? 0 : publishPropertiesSize(properties);
+    size += variableByteIntegerSize(propertiesSize) + propertiesSize;
+  }
+  return size;
+}
+
+/** The bytes of a topic name; refuses a bad one. One loop does all checks for ASCII. */
+function topicSize(topic: string, properties: PublishProperties | undefined): number {
+  if (typeof topic !== 'string') throw notEncodable('the topic name of PUBLISH is not a string');
+  let isPlain = topic.length > 0 && topic.length <= MAX_STRING_BYTES;
+  for (let index = 0; isPlain && index < topic.length; index++) {
+    const unit = topic.charCodeAt(index);
+    isPlain = unit < 0x80 && unit !== 0 && unit !== 0x23 && unit !== 0x2b;
+  }
+  if (isPlain) return topic.length;
+  if (topic === '' && properties?.topicAlias !== undefined) return 0;
+  const problem = checkTopicName(topic); // [MQTT-3.3.2-2]
+  if (problem !== undefined) throw notEncodable(`the topic name of PUBLISH ${problem}`);
+  return textSize(topic);
+}
+
+function writePublish(
+  packet: PublishInput,
+  version: ProtocolVersion,
+  remaining: number,
+  target: Uint8Array,
+  offset: number,
+): number {
+  const { qos = 0, packetId = 0, payload = NO_BYTES, topic, properties } = packet;
+  target[offset] = 0x30 | (packet.dup === true ? 8 : 0) | (qos << 1) | (packet.retain === true ? 1 : 0);
+  offset = writeVariableByteInteger(target, offset + 1, remaining);
+  const end = offset + remaining;
+  const size = textSize(topic);
+  target[offset] = size >>> 8;
+  target[offset + 1] = size & 255;
+  offset = writeText(target, offset + 2, topic, size); // [MQTT-3.3.2-1]
+  if (qos !== 0) {
+    target[offset] = packetId >>> 8;
+    target[offset + 1] = packetId & 255;
+    offset += 2;
+  }
+  if (version === 5) {
+    if (properties === undefined) {
+      target[offset++] = 0; // [MQTT-2.2.2-1]
+    } else {
+      offset = writeVariableByteInteger(target, offset, publishPropertiesSize(properties));
+      offset = writePublishProperties(target, offset, properties);
+    }
+  }
+  const length = payload.length;
+  if (length > 32) {
+    target.set(payload, offset);
+  } else {
+    for (let index = 0; index < length; index++) target[offset + index] = payload[index]!;
+  }
+  return end;
+}
+
+function ackBodySize(packet: PublishAckInput, version: ProtocolVersion): number {
+  const { packetId, reasonCode = 0 } = packet;
+  if (!(Number.isInteger(packetId) && packetId >= 1 && packetId <= 65_535)) {
+    checkedInteger(packetId, 1, 65_535, `the packet identifier of ${packetName(packet.type)}`);
+  }
+  if (packet.properties === undefined && reasonCode === 0) return 2;
+  const name = packetName(packet.type);
+  if (version !== 5) {
+    refuseProperties(packet.properties, name);
+    throw notEncodable(`${name} has a reason code, which MQTT 3.1 and 3.1.1 do not have`);
+  }
+  if (!isReasonCodeAllowed(packet.type, reasonCode, 'either')) {
+    throw notEncodable(`${name} cannot have the reason code ${String(reasonCode)}`);
+  }
+  if (packet.properties === undefined) return 3;
+  const counter = new ByteWriter();
+  writeBody(counter, packet, version);
+  return counter.position;
+}
+
+function writePublishAck(
+  packet: PublishAckInput,
+  remaining: number,
+  target: Uint8Array,
+  offset: number,
+): number {
+  const { type, packetId, reasonCode = 0 } = packet;
+  if (remaining <= 3) return writeAck(target, offset, type, packetId, reasonCode);
+  target[offset] = type === PacketType.Pubrel ? 0x62 : type << 4;
+  const writer = new ByteWriter(target, writeVariableByteInteger(target, offset + 1, remaining));
+  writeBody(writer, packet, 5);
+  return writer.position;
+}
