@@ -1,0 +1,102 @@
+import { matches } from '@tobymq/codec';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { FilterEntry } from '../../src/routing/filter-entry.ts';
+import { SubscriptionTree } from '../../src/routing/subscription-tree.ts';
+import { topicFilter, topicName } from './arbitraries.ts';
+
+function matched(tree: SubscriptionTree<string>, topic: string): string[] {
+  const entries: FilterEntry<string>[] = [];
+  tree.match(topic, entries);
+  return entries.map((entry) => entry.filter).sort();
+}
+
+function treeOf(...filters: string[]): SubscriptionTree<string> {
+  const tree = new SubscriptionTree<string>();
+  for (const filter of filters) tree.add(filter);
+  return tree;
+}
+
+test('a tree finds the same filters as a list, while filters come and go', () => {
+  const step = fc.record({ isAdded: fc.boolean(), filter: topicFilter, topic: topicName });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const tree = new SubscriptionTree<string>();
+      const list = new Set<string>();
+      for (const { isAdded, filter, topic } of steps) {
+        if (isAdded && !list.has(filter)) {
+          tree.add(filter);
+          list.add(filter);
+        } else if (!isAdded) {
+          tree.delete(filter);
+          list.delete(filter);
+        }
+        expect(matched(tree, topic)).toEqual([...list].filter((each) => matches(each, topic)).sort());
+      }
+      for (const filter of list) tree.delete(filter);
+      expect(tree.filterCount).toBe(0);
+      expect(tree.nodeCount).toBe(1);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('MQTT-4.7.1-1: "#" matches the parent level and everything below it', () => {
+  const tree = treeOf('a/#', '#');
+  expect(matched(tree, 'a')).toEqual(['#', 'a/#']);
+  expect(matched(tree, 'a/')).toEqual(['#', 'a/#']);
+  expect(matched(tree, 'a/b/c')).toEqual(['#', 'a/#']);
+  expect(matched(tree, 'ab')).toEqual(['#']);
+});
+
+test('MQTT-4.7.1-2: "+" matches exactly one level, which may be empty', () => {
+  const tree = treeOf('+', '+/+', 'a/+', '/+');
+  expect(matched(tree, 'a')).toEqual(['+']);
+  expect(matched(tree, '/a')).toEqual(['+/+', '/+']);
+  expect(matched(tree, 'a/')).toEqual(['+/+', 'a/+']);
+  expect(matched(tree, 'a/b/c')).toEqual([]);
+});
+
+test('MQTT-4.7.2-1: filters that begin with a wildcard do not match topics that begin with "$"', () => {
+  const tree = treeOf('#', '+/x', '+/+', '$SYS/#', '$SYS/+');
+  expect(matched(tree, '$SYS/x')).toEqual(['$SYS/#', '$SYS/+']);
+  expect(matched(tree, 'a/$SYS')).toEqual(['#', '+/+']);
+});
+
+test('MQTT-4.7.3-4: nothing is normalized', () => {
+  const tree = treeOf('A/+', 'a//+', 'caf\u00e9/+');
+  expect(matched(tree, 'a/x')).toEqual([]);
+  expect(matched(tree, 'a//x')).toEqual(['a//+']);
+  expect(matched(tree, 'cafe\u0301/x')).toEqual([]);
+});
+
+test('a deep filter needs no nodes until another one shares its way', () => {
+  const deep = `${'a/'.repeat(100)}+`;
+  const tree = treeOf(deep);
+  expect(tree.nodeCount).toBe(1);
+  tree.add(`${'a/'.repeat(50)}b/+`);
+  expect(tree.nodeCount).toBe(51);
+  tree.delete(deep);
+  tree.delete(`${'a/'.repeat(50)}b/+`);
+  expect(tree.nodeCount).toBe(1);
+});
+
+test('thirty thousand levels are matched like three', () => {
+  const topic = `${'a/'.repeat(30_000)}a`;
+  const one = `${'a/'.repeat(30_000)}+`;
+  const other = `${'a/'.repeat(29_999)}+/a`;
+  const tree = treeOf(one, other);
+  expect(matched(tree, topic)).toEqual([other, one].sort());
+  tree.delete(one);
+  expect(matched(tree, topic)).toEqual([other]);
+});
+
+test('a node with many children forgets each of them', () => {
+  const tree = new SubscriptionTree<string>();
+  const filters = Array.from({ length: 1000 }, (_, i) => [`x/${i}/+`, `x/${i}/#`]).flat();
+  for (const filter of filters) tree.add(filter);
+  expect(matched(tree, 'x/500/a')).toEqual(['x/500/#', 'x/500/+']);
+  for (const filter of filters) tree.delete(filter);
+  expect(tree.nodeCount).toBe(1);
+  expect(tree.filterCount).toBe(0);
+});
