@@ -1,0 +1,321 @@
+// A bot, from the program's side: one MQTT connection, an inbox, and the server's endpoints as methods.
+//
+//   inbox ─┬─ answer of the server to a request   → the promise of that request
+//          ├─ presence                            → presence handlers
+//          ├─ reply to a question                 → the promise of `ask()`
+//          └─ everything else                     → handlers by tag, and `messages()`
+
+import { type Client, type ConnectOptions, connect } from '@tobymq/client';
+import type { BotInfo, BotMessage, Endpoint, Json, Permissions } from '../protocol.ts';
+import { inboxTopic, requestTopic } from '../protocol.ts';
+import { TobyError } from './errors.ts';
+import { Feed } from './feed.ts';
+import { parseMessage, presenceOf } from './parse.ts';
+import { Pending } from './pending.ts';
+import { ReplyTags, randomId } from './reply-tags.ts';
+
+export interface BotOptions
+  extends Omit<ConnectOptions, 'url' | 'clientId' | 'credentials' | 'will' | 'birth' | 'onError'> {
+  readonly id: string;
+  readonly secret: string;
+  /** Keep messages on the server while this bot is away, and this long. Default: they are not kept. */
+  readonly keepMessages?: NonNullable<ConnectOptions['session']>['keep'] | undefined;
+  /** How long a request waits for the server's answer, in milliseconds. Default: 10 s. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** How many messages wait for a `messages()` loop; then the oldest are dropped. Default: 10 000. */
+  readonly waitingMessagesMax?: number | undefined;
+  /** Problems that belong to no call: a handler that threw, a message that was dropped. `console.error` unless given. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+export interface CallOptions {
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface SocketCredentials {
+  readonly id: string;
+  readonly secret: string;
+}
+
+export type MessageHandler = (message: BotMessage) => void | Promise<void>;
+export type PresenceHandler = (presence: { readonly botId: string; readonly online: boolean }) => void;
+
+/** Ends what a call has begun, for example a handler. */
+export interface Registration {
+  remove(): void;
+}
+
+const ANY_TAG = Symbol('any tag');
+
+/**
+ * Connects a bot. Resolves when it is online and hears what is sent to it.
+ *
+ * @example
+ * const lamp = await connectBot('mqtt://localhost', { id: 'lamp', secret: 'the secret of the lamp' });
+ * await lamp.follow(['#light']);
+ * for await (const message of lamp.messages()) console.log(message.from, message.payload);
+ */
+export async function connectBot(url: string, options: BotOptions): Promise<Bot> {
+  const { id, secret, keepMessages, requestTimeoutMs, waitingMessagesMax, onError, session, ...rest } =
+    options;
+  const report = onError ?? ((error) => console.error(error));
+  const client = await connect(url, {
+    ...rest,
+    clientId: id,
+    credentials: { username: id, password: secret },
+    session: keepMessages === undefined ? (session ?? {}) : { ...session, keep: keepMessages },
+    onError: report,
+  });
+  const bot = new Bot(client, id, requestTimeoutMs ?? 10_000, waitingMessagesMax ?? 10_000, report);
+  try {
+    await client.on(inboxTopic(id), (message) => bot.receive(message.text), { qos: 1 });
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+  return bot;
+}
+
+export class Bot {
+  readonly id: string;
+  /** The MQTT client below, for its states and statistics. */
+  readonly client: Client;
+  readonly #requestTimeoutMs: number;
+  readonly #waitingMessagesMax: number;
+  readonly #report: (error: unknown) => void;
+  readonly #answers = new Pending();
+  readonly #replies = new Pending();
+  readonly #replyTags = new ReplyTags();
+  readonly #handlers = new Map<string | typeof ANY_TAG, Set<MessageHandler>>();
+  readonly #presenceHandlers = new Set<PresenceHandler>();
+  readonly #feeds = new Set<Feed<BotMessage>>();
+
+  /** @internal Use `connectBot`. */
+  constructor(
+    client: Client,
+    id: string,
+    requestTimeoutMs: number,
+    waitingMessagesMax: number,
+    report: (error: unknown) => void,
+  ) {
+    this.client = client;
+    this.id = id;
+    this.#requestTimeoutMs = requestTimeoutMs;
+    this.#waitingMessagesMax = waitingMessagesMax;
+    this.#report = report;
+  }
+
+  /** Sends to every bot of the account that follows one of the tags, and to the owner. */
+  async send(
+    payload: Json,
+    tags: readonly string[] = [],
+    options: CallOptions & { ack?: string } = {},
+  ): Promise<void> {
+    await this.#request('send', { payload, tags, replyTo: options.ack }, options);
+  }
+
+  /** Answers a message whose sender waits for it with `ask()`. */
+  async reply(message: BotMessage, payload: Json, options: CallOptions = {}): Promise<void> {
+    if (message.ack === '') {
+      throw new TobyError('TOBYMQ_TOBY_UNSUPPORTED', `${message.from} does not wait for a reply`);
+    }
+    await this.send(payload, [message.ack], options);
+  }
+
+  /**
+   * Sends a question and resolves with the first reply.
+   *
+   * @example
+   * const { payload } = await bot.ask({ what: 'temperature' }, ['#kitchen'], { timeoutMs: 2000 });
+   */
+  async ask(payload: Json, tags: readonly string[], options: CallOptions = {}): Promise<BotMessage> {
+    let tag = this.#replyTags.reuse();
+    if (tag === undefined) {
+      tag = this.#replyTags.create();
+      await this.follow([tag], options);
+    }
+    const timeoutMs = options.timeoutMs ?? this.#requestTimeoutMs;
+    const reply = this.#replies.wait(tag, {
+      timeoutMs,
+      signal: options.signal,
+      what: `the question to ${tags.join(', ')}`,
+    });
+    const [sent] = await Promise.allSettled([this.send(payload, tags, { ...options, ack: tag })]);
+    if (sent.status === 'rejected') this.#replies.fail(tag, sent.reason);
+    try {
+      const message = await reply;
+      this.#replyTags.release(tag);
+      return message;
+    } catch (error) {
+      // A late reply to this tag must not answer another question, so the tag is given up.
+      this.unfollow([tag]).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async follow(tags: readonly string[], options: CallOptions = {}): Promise<void> {
+    await this.#request('follow', { tags }, options);
+  }
+
+  async unfollow(tags: readonly string[], options: CallOptions = {}): Promise<void> {
+    await this.#request('unfollow', { tags }, options);
+  }
+
+  async info(options: CallOptions = {}): Promise<BotInfo> {
+    return (await this.#request('info', {}, options)) as unknown as BotInfo;
+  }
+
+  /** User bots only. */
+  async createBot(id: string, secret: string, options: CallOptions = {}): Promise<void> {
+    await this.#request('create-bot', { id, sk: secret }, options);
+  }
+
+  /** User bots only. */
+  async removeBot(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#request('remove-bot', { id }, options);
+  }
+
+  /** User bots only: what one of its bots may follow and send. */
+  async permit(id: string, permissions: Permissions, options: CallOptions = {}): Promise<void> {
+    await this.#request('permit', { id, permissions: permissions as unknown as Json }, options);
+  }
+
+  /** Standard bots only: a bot for one connection, whose messages come to this bot. */
+  async createSocket(options: CallOptions = {}): Promise<SocketCredentials> {
+    const answer = await this.#request('create-socket', { persist: false }, options);
+    const { id, sk } = answer as { id: string; sk: string };
+    return { id, secret: sk };
+  }
+
+  async removeSocket(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#request('remove-socket', { id }, options);
+  }
+
+  /** Lets web hooks in at `/hook/<id>/<secret>`. */
+  async hooksOn(secret: string, options: CallOptions = {}): Promise<void> {
+    await this.#request('hooks-on', { sk: secret }, options);
+  }
+
+  async hooksOff(options: CallOptions = {}): Promise<void> {
+    await this.#request('hooks-off', {}, options);
+  }
+
+  /** Calls the handler for each message with the tag, or for every message when no tag is given. */
+  on(handler: MessageHandler): Registration;
+  on(tag: string, handler: MessageHandler): Registration;
+  on(first: string | MessageHandler, second?: MessageHandler): Registration {
+    const tag = typeof first === 'string' ? first : ANY_TAG;
+    const handler = typeof first === 'string' ? second : first;
+    if (handler === undefined) throw new TypeError('on() needs a handler');
+    const handlers = this.#handlers.get(tag) ?? new Set();
+    this.#handlers.set(tag, handlers);
+    handlers.add(handler);
+    return { remove: () => void handlers.delete(handler) };
+  }
+
+  /** Told when a bot that this bot owns comes or goes. */
+  onPresence(handler: PresenceHandler): Registration {
+    this.#presenceHandlers.add(handler);
+    return { remove: () => void this.#presenceHandlers.delete(handler) };
+  }
+
+  /** Messages from now on, for a loop. Leaving the loop ends it. */
+  messages(): AsyncIterableIterator<BotMessage> {
+    const feed: Feed<BotMessage> = new Feed(
+      this.#waitingMessagesMax,
+      () =>
+        this.#report(
+          new TobyError('TOBYMQ_TOBY_OVERFLOW', 'messages() is not read fast enough, the oldest was dropped'),
+        ),
+      (ended) => this.#feeds.delete(ended),
+    );
+    this.#feeds.add(feed);
+    return feed;
+  }
+
+  /** Disconnects. Calls that still wait are rejected, loops end. */
+  async close(): Promise<void> {
+    const error = new TobyError('TOBYMQ_TOBY_CLOSED', `the bot "${this.id}" was closed`);
+    this.#answers.failAll(error);
+    this.#replies.failAll(error);
+    for (const feed of this.#feeds) feed.close();
+    this.#feeds.clear();
+    await this.client.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** @internal A message came into the inbox. */
+  receive(text: string): void {
+    let message: BotMessage;
+    try {
+      message = parseMessage(text);
+    } catch (error) {
+      this.#report(error);
+      return;
+    }
+    if (message.from === 'server') {
+      this.#receiveFromServer(message);
+      return;
+    }
+    for (const tag of message.tags) {
+      if (this.#replies.settle(tag, message)) return;
+    }
+    this.#handOut(message);
+  }
+
+  #receiveFromServer(message: BotMessage): void {
+    const presence = presenceOf(message);
+    if (presence !== undefined) {
+      for (const handler of this.#presenceHandlers) this.#guard(() => handler(presence));
+      return;
+    }
+    for (const tag of message.tags) this.#answers.settle(tag, message);
+  }
+
+  #handOut(message: BotMessage): void {
+    const called = new Set<MessageHandler>(this.#handlers.get(ANY_TAG));
+    for (const tag of message.tags) {
+      for (const handler of this.#handlers.get(tag) ?? []) called.add(handler);
+    }
+    for (const handler of called) this.#guard(() => handler(message));
+    for (const feed of this.#feeds) feed.push(message);
+  }
+
+  /** Runs a handler; what it throws or rejects with is reported and harms nothing else. */
+  #guard(run: () => void | Promise<void>): void {
+    try {
+      Promise.resolve(run()).catch(this.#report);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  /**
+   * Asks the server and resolves with its answer. `replyTo` is the `ack` that receivers of a `send` see; then the
+   * server's own answer comes under the same tag, so it is told apart by its sender.
+   */
+  async #request(
+    endpoint: Endpoint,
+    fields: { readonly [key: string]: Json | undefined },
+    options: CallOptions,
+  ): Promise<Json> {
+    const { replyTo, ...body } = fields;
+    const ack = typeof replyTo === 'string' ? replyTo : `ack:${randomId()}`;
+    const timeoutMs = options.timeoutMs ?? this.#requestTimeoutMs;
+    const answer = this.#answers.wait(ack, { timeoutMs, signal: options.signal, what: `"${endpoint}"` });
+    const text = JSON.stringify({ ...body, ack });
+    this.client
+      .publish(requestTopic(this.id, endpoint), text, { qos: 1 })
+      .catch((error) => this.#answers.fail(ack, error));
+    const { payload } = await answer;
+    const { status, error } = (payload ?? {}) as { status?: unknown; error?: unknown };
+    if (typeof status === 'number' && status >= 400) {
+      throw new TobyError('TOBYMQ_TOBY_REFUSED', `${endpoint}: ${String(error)}`, status);
+    }
+    return payload;
+  }
+}

@@ -1,0 +1,235 @@
+// End-to-end encryption over a connected bot. The owner runs a KeyAuthority: it certifies the keys of its bots and tells
+// every bot about them under one tag. Each bot opens an EncryptedBot: it asks for its certificate, learns those of the others,
+// and sends and receives payloads that the server cannot read.
+//
+//   bot    ── {tobyKeyRequest}  ──▶ owner          (a bot's messages always reach its owner)
+//   owner  ── {tobyCertificates} ─▶ toby:keys      (followed by every EncryptedBot)
+//   bot    ── envelope ───────────▶ any tag
+
+import {
+  type Certificate,
+  certify,
+  type EnrolmentRequest,
+  requestEnrolment,
+  requestRotation,
+  revoke,
+} from '../e2e/certificate.ts';
+import { KeyDirectory } from '../e2e/directory.ts';
+import { isEnvelope, open, seal } from '../e2e/envelope.ts';
+import { EncryptionError } from '../e2e/errors.ts';
+import { generateIdentity, type Identity } from '../e2e/keys.ts';
+import { ReplayGuard } from '../e2e/replay.ts';
+import type { BotMessage, Json } from '../protocol.ts';
+import type { Bot, CallOptions, Registration } from './bot.ts';
+import { TobyError } from './errors.ts';
+
+/** The tag under which certificates travel. */
+export const KEYS_TAG = 'toby:keys';
+
+export interface KeyAuthorityOptions {
+  /** The owner's keys; `identity.publicKeys.sign` is what bots have to know. */
+  readonly identity: Identity;
+  /** The enrolment code that was handed over when the bot was set up; undefined for bots that may not enrol. */
+  readonly codeOf: (botId: string) => string | undefined;
+  /** Certificates issued before, from wherever the program keeps them. */
+  readonly certificates?: readonly Certificate[] | undefined;
+  /** Called for each new certificate, so that the program can keep it. */
+  readonly onIssued?: ((certificate: Certificate) => void) | undefined;
+  /** Told about requests that were refused. */
+  readonly onRefused?: ((botId: string, error: unknown) => void) | undefined;
+}
+
+/**
+ * The owner's side: certifies keys of its bots.
+ *
+ * @example
+ * const identity = await generateIdentity('ana');
+ * new KeyAuthority(ana, { identity, codeOf: (id) => codes.get(id) });
+ */
+export class KeyAuthority {
+  readonly #bot: Bot;
+  readonly #options: KeyAuthorityOptions;
+  readonly #issued = new Map<string, Certificate>();
+  readonly #registration: Registration;
+
+  constructor(bot: Bot, options: KeyAuthorityOptions) {
+    this.#bot = bot;
+    this.#options = options;
+    for (const certificate of options.certificates ?? []) this.#issued.set(certificate.botId, certificate);
+    this.#registration = bot.on((message) => this.#receive(message));
+  }
+
+  /** Withdraws the keys of a bot and tells all others. */
+  async revoke(botId: string): Promise<void> {
+    const current = this.#issued.get(botId);
+    if (current === undefined) {
+      throw new EncryptionError('TOBYMQ_KEY_UNKNOWN', `no key of "${botId}" was ever certified`);
+    }
+    await this.#issue(await revoke(this.#options.identity, current, Date.now()));
+  }
+
+  close(): void {
+    this.#registration.remove();
+  }
+
+  async #receive(message: BotMessage): Promise<void> {
+    const request = fieldOf(message.payload, 'tobyKeyRequest') as EnrolmentRequest | undefined;
+    if (request === undefined) return;
+    try {
+      const { botId } = request;
+      const trust = { code: this.#options.codeOf(botId), current: this.#issued.get(botId) };
+      await this.#issue(await certify(this.#options.identity, request, trust, Date.now()));
+    } catch (error) {
+      this.#options.onRefused?.(message.from, error);
+    }
+  }
+
+  async #issue(certificate: Certificate): Promise<void> {
+    this.#issued.set(certificate.botId, certificate);
+    this.#options.onIssued?.(certificate);
+    // All of them, because the newcomer knows none yet.
+    const tobyCertificates = [...this.#issued.values()] as unknown as Json;
+    await this.#bot.send({ tobyCertificates }, [KEYS_TAG]);
+  }
+}
+
+export interface EncryptedBotOptions extends CallOptions {
+  readonly identity: Identity;
+  /** The owner's signing key, known from the day the bot was set up: the root of all trust. */
+  readonly ownerSignKey: string;
+  /** The enrolment code from the owner. */
+  readonly code: string;
+  /** Told about messages that could not be opened: unknown keys, wrong signatures, repetitions. */
+  readonly onError: (error: unknown, message: BotMessage) => void;
+}
+
+export type OpenedHandler = (payload: Json, message: BotMessage) => void | Promise<void>;
+
+/**
+ * A bot whose payloads the server cannot read.
+ *
+ * @example
+ * const lamp = await EncryptedBot.open(bot, { identity, ownerSignKey, code, onError: console.error });
+ * lamp.on((payload, message) => console.log(message.from, payload));
+ * await lamp.send({ on: true }, ['#light'], { to: ['switch'] });
+ */
+export class EncryptedBot {
+  readonly bot: Bot;
+  readonly directory: KeyDirectory;
+  readonly #options: EncryptedBotOptions;
+  readonly #replay = new ReplayGuard(Date.now);
+  readonly #handlers = new Set<OpenedHandler>();
+  readonly #arrivals = new Set<() => void>();
+  readonly #registration: Registration;
+  /** The current identity first, then the one before the last rotation. */
+  #identities: readonly Identity[];
+
+  private constructor(bot: Bot, options: EncryptedBotOptions) {
+    this.bot = bot;
+    this.#options = options;
+    this.#identities = [options.identity];
+    this.directory = new KeyDirectory(options.ownerSignKey, Date.now);
+    this.#registration = bot.on((message) => this.#receive(message));
+  }
+
+  /** Resolves when the owner has certified this bot's keys; the owner has to be online for that. */
+  static async open(bot: Bot, options: EncryptedBotOptions): Promise<EncryptedBot> {
+    const encrypted = new EncryptedBot(bot, options);
+    await bot.follow([KEYS_TAG], options);
+    await encrypted.#enrol(await requestEnrolment(options.identity, options.code), options);
+    return encrypted;
+  }
+
+  /** Calls the handler with each opened payload. */
+  on(handler: OpenedHandler): Registration {
+    this.#handlers.add(handler);
+    return { remove: () => void this.#handlers.delete(handler) };
+  }
+
+  /** Seals for the bots named in `to`, or for every bot whose key is known, and sends to the tags. */
+  async send(
+    payload: Json,
+    tags: readonly string[],
+    options: CallOptions & { readonly to?: readonly string[] } = {},
+  ): Promise<void> {
+    const to = options.to ?? this.directory.botIds().filter((id) => id !== this.bot.id);
+    const recipients = to.map((id) => this.directory.recipient(id));
+    const envelope = await seal(this.#identities[0] as Identity, recipients, payload, Date.now());
+    await this.bot.send(envelope as unknown as Json, tags, options);
+  }
+
+  /** Replaces this bot's keys by new ones and returns them, to be kept. Messages under way are still opened. */
+  async rotate(options: CallOptions = {}): Promise<Identity> {
+    const old = this.#identities[0] as Identity;
+    const next = await generateIdentity(this.bot.id);
+    // Known before the certificate is out, because others may use it before we hear of it.
+    this.#identities = [old, next];
+    await this.#enrol(await requestRotation(old, next), options);
+    this.#identities = [next, old];
+    return next;
+  }
+
+  close(): void {
+    this.#registration.remove();
+  }
+
+  async #enrol(request: EnrolmentRequest, options: CallOptions): Promise<void> {
+    const { keyId } = request.publicKeys;
+    const certified = this.#arrival(() => this.#knows(keyId), options.timeoutMs ?? 10_000);
+    await Promise.all([
+      certified,
+      this.bot.send({ tobyKeyRequest: request as unknown as Json }, [], options),
+    ]);
+  }
+
+  #knows(keyId: string): boolean {
+    return this.directory.certificates().some(({ publicKeys }) => publicKeys.keyId === keyId);
+  }
+
+  /** Resolves when a condition holds after certificates arrived. */
+  #arrival(condition: () => boolean, timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void): void => {
+        clearTimeout(timer);
+        this.#arrivals.delete(check);
+        settle();
+      };
+      const check = (): void => {
+        if (condition()) finish(resolve);
+      };
+      const timer = setTimeout(() => {
+        const message = `the owner of "${this.bot.id}" did not certify its key within ${timeoutMs} ms`;
+        finish(() => reject(new TobyError('TOBYMQ_TOBY_TIMEOUT', message)));
+      }, timeoutMs);
+      this.#arrivals.add(check);
+    });
+  }
+
+  async #receive(message: BotMessage): Promise<void> {
+    try {
+      const certificates = fieldOf(message.payload, 'tobyCertificates') as Certificate[] | undefined;
+      if (Array.isArray(certificates)) await this.#learn(certificates);
+      else if (isEnvelope(message.payload)) await this.#open(message);
+    } catch (error) {
+      this.#options.onError(error, message);
+    }
+  }
+
+  async #learn(certificates: readonly Certificate[]): Promise<void> {
+    for (const certificate of certificates) await this.directory.add(certificate);
+    for (const check of [...this.#arrivals]) check();
+  }
+
+  async #open(message: BotMessage): Promise<void> {
+    if (!isEnvelope(message.payload)) return;
+    const envelope = message.payload;
+    const payload = await open(this.#identities, this.directory, envelope);
+    this.#replay.check(envelope);
+    for (const handler of this.#handlers) await handler(payload, message);
+  }
+}
+
+function fieldOf(payload: Json, name: string): unknown {
+  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return undefined;
+  return (payload as Readonly<Record<string, unknown>>)[name];
+}
