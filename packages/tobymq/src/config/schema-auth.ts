@@ -6,6 +6,10 @@ import { duration } from './units.ts';
 const anonymous = z
   .strictObject({
     type: z.literal('anonymous'),
+    anyName: z
+      .boolean()
+      .default(false)
+      .describe('Also let clients in that give a user name, which nobody checks then.'),
   })
   .describe('Lets clients in that give no user name.');
 
