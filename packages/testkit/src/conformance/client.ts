@@ -4,6 +4,7 @@
 import { type Ack, type Codes, type Connack, decode, type Message } from '../decode.ts';
 import { describeFrame, packetType } from '../frames.ts';
 import { type MqttVersion, packet, type RawProperties, type Text } from '../packet.ts';
+import { property } from '../properties.ts';
 import type { RawBytes, RawPeer, WaitOptions } from '../raw-peer.ts';
 import { ConformanceFailure } from './check.ts';
 
@@ -26,6 +27,7 @@ export class Client {
   readonly clientId: string;
   readonly connack: Connack;
   readonly #onRetained: (topic: string) => void;
+  readonly #aliases = new Map<number, string>();
   #lastId = 0;
 
   constructor(
@@ -117,13 +119,28 @@ export class Client {
     return 0;
   }
 
-  /** The next PUBLISH, acknowledged to the end unless told otherwise. */
+  /** The next PUBLISH, its alias resolved, acknowledged to the end unless told otherwise. */
   async message(options: ReceiveOptions = {}): Promise<Message> {
-    const message = decode.publish(await this.peer.take(packetType.PUBLISH, options), this.version);
+    const message = this.#withTopic(
+      decode.publish(await this.peer.take(packetType.PUBLISH, options), this.version),
+    );
     if (options.ack ?? true) {
       await this.acknowledge(message);
     }
     return message;
+  }
+
+  #withTopic(message: Message): Message {
+    const [alias] = message.properties.get(property.topicAlias) ?? [];
+    if (typeof alias !== 'number') {
+      return message;
+    }
+    const topic = message.topic || this.#aliases.get(alias);
+    if (topic === undefined) {
+      throw new ConformanceFailure(`Topic Alias ${alias} was used without a topic before it was set`);
+    }
+    this.#aliases.set(alias, topic);
+    return { ...message, topic };
   }
 
   /** Acknowledges a PUBLISH as its QoS demands. */

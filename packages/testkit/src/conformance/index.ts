@@ -1,12 +1,18 @@
 // The conformance suite: all cases in the order of the standard.
 
+import { authCases } from './auth.ts';
 import type { ConformanceCase } from './case.ts';
 import { connackCases } from './connack.ts';
 import { connectCases } from './connect.ts';
+import { flowControlCases } from './flow-control.ts';
 import { formatCases } from './format.ts';
+import { publishCases } from './publish.ts';
 import { qosCases } from './qos.ts';
 import { sessionCases } from './session.ts';
+import { sharedCases } from './shared.ts';
 import { stringCases } from './strings.ts';
+import { subscribeCases } from './subscribe.ts';
+import { topicCases } from './topics.ts';
 import { willCases } from './will.ts';
 
 export const conformanceCases: readonly ConformanceCase[] = [
@@ -15,6 +21,12 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...connectCases,
   ...connackCases,
   ...willCases,
+  ...publishCases,
+  ...subscribeCases,
   ...sessionCases,
   ...qosCases,
+  ...topicCases,
+  ...sharedCases,
+  ...flowControlCases,
+  ...authCases,
 ];
