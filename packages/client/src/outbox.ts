@@ -1,0 +1,114 @@
+// The bytes on their way out. Packets are encoded one behind the other into one buffer, which is handed to the
+// transport once per turn of the event loop: a system call costs more than everything else that happens to a small
+// packet. What was handed out is never written again, so the transport needs no copy; when a buffer is used up a new
+// one begins.
+//
+// With a session store the bytes of a turn wait until the store has written what they depend on.
+
+import { encodedSize, encodeInto, type PacketInput, type ProtocolVersion } from '@tobymq/codec';
+import type { BytePipe } from './transports/transport.ts';
+
+const smallestBuffer = 4 * 1024;
+const largestBuffer = 64 * 1024;
+
+export class Outbox {
+  readonly #pipe: BytePipe;
+  readonly #defer: (callback: () => void) => void;
+  /** What the bytes written so far have to wait for. */
+  readonly #gate: () => Promise<void> | undefined;
+  #buffer = new Uint8Array(0);
+  #bufferSize = smallestBuffer;
+  #start = 0;
+  #end = 0;
+  #isScheduled = false;
+  #isFinished = false;
+  #isClosed = false;
+  #gated: Promise<unknown> | undefined;
+  /** The transport wants a break: nothing but the small packets of the protocol should be added. */
+  isCongested = false;
+  /** Since the keep-alive looked last. */
+  hasSent = false;
+  bytesSent = 0;
+
+  constructor(pipe: BytePipe, defer: (callback: () => void) => void, gate: () => Promise<void> | undefined) {
+    this.#pipe = pipe;
+    this.#defer = defer;
+    this.#gate = gate;
+  }
+
+  /** Adds a packet whose encoded size is known. */
+  write(packet: PacketInput, version: ProtocolVersion, size = encodedSize(packet, version)): void {
+    if (this.#isFinished) return;
+    const at = this.#reserve(size);
+    this.#end = encodeInto(packet, version, this.#buffer, at);
+  }
+
+  /** Adds PUBACK, PUBREC, PUBREL or PUBCOMP without a reason code. */
+  writeShortAck(firstByte: number, packetId: number): void {
+    if (this.#isFinished) return;
+    const at = this.#reserve(4);
+    const buffer = this.#buffer;
+    buffer[at] = firstByte;
+    buffer[at + 1] = 2;
+    buffer[at + 2] = packetId >>> 8;
+    buffer[at + 3] = packetId & 255;
+    this.#end = at + 4;
+  }
+
+  #reserve(size: number): number {
+    if (this.#end + size > this.#buffer.length) {
+      this.flush();
+      // Larger buffers for those who fill them; a quiet client keeps a small one.
+      this.#buffer = new Uint8Array(Math.max(this.#bufferSize, size));
+      this.#bufferSize = Math.min(this.#bufferSize * 2, largestBuffer);
+      this.#start = 0;
+      this.#end = 0;
+    }
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      this.#defer(this.#onTurnEnd);
+    }
+    return this.#end;
+  }
+
+  readonly #onTurnEnd = (): void => {
+    this.#isScheduled = false;
+    this.flush();
+  };
+
+  /** Hands everything written so far to the transport. */
+  flush(): void {
+    if (this.#start === this.#end || this.#isClosed) return;
+    const bytes = this.#buffer.subarray(this.#start, this.#end);
+    this.#start = this.#end;
+    const gate = this.#gate();
+    if (gate === undefined && this.#gated === undefined) {
+      this.#send(bytes);
+      return;
+    }
+    const gated: Promise<unknown> = Promise.all([this.#gated, gate]).then(() => {
+      if (this.#gated === gated) this.#gated = undefined;
+      if (!this.#isClosed) this.#send(bytes);
+    });
+    this.#gated = gated;
+  }
+
+  #send(bytes: Uint8Array): void {
+    this.hasSent = true;
+    this.bytesSent += bytes.length;
+    if (!this.#pipe.send(bytes)) this.isCongested = true;
+  }
+
+  /** Takes no more packets; resolves when those written so far have been handed to the transport. */
+  async finish(): Promise<void> {
+    this.flush();
+    this.#isFinished = true;
+    await this.#gated;
+  }
+
+  /** Nothing is sent any more, not even what was written. */
+  close(): void {
+    this.#isFinished = true;
+    this.#isClosed = true;
+  }
+}

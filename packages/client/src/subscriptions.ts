@@ -1,0 +1,423 @@
+// All subscriptions of the client: which filters the server knows, the SUBSCRIBE and UNSUBSCRIBE that wait for an
+// answer, and the messages that nobody claims yet.
+//
+// Each filter has one entry, however many `Subscription` objects want it, because the server keeps one subscription per
+// filter. Each entry has a subscription identifier of its own: when filters overlap, a server may send one copy with
+// all identifiers or one copy per subscription, and the identifiers tell which copy is for whom.
+
+import {
+  checkTopicFilter,
+  encodedSize,
+  type Packet,
+  PacketType,
+  parseSharedFilter,
+  ReasonCode,
+  type RetainHandling,
+  type SubscribeInput,
+  type SubscriptionRequest,
+} from '@tobymq/codec';
+import type { Connection } from './connection.ts';
+import { violation } from './connection.ts';
+import { ClientError, hex } from './errors.ts';
+import type { Receipt } from './incoming.ts';
+import { defaults } from './limits.ts';
+import type { Message } from './message.ts';
+import type { PacketIds } from './packet-ids.ts';
+import { limitError, type ServerLimits, tooLarge } from './server-limits.ts';
+import type { SubscribeOptions, Subscription } from './subscription.ts';
+import { type TopicRoute, TopicRoutes } from './topic-routes.ts';
+
+type AnySubscription = Subscription<unknown, unknown>;
+
+/** One filter that the server is to know. */
+export interface FilterEntry {
+  readonly filter: string;
+  /** What topics are matched against: without `$share/name/`. */
+  readonly matchFilter: string;
+  readonly identifier: number;
+  readonly subscriptions: Set<AnySubscription>;
+  request: SubscriptionRequest;
+  isGranted: boolean;
+}
+
+interface OpenRequest {
+  /** Of a SUBSCRIBE. */
+  readonly entries: readonly FilterEntry[];
+  /** Of an UNSUBSCRIBE. */
+  readonly leaving: readonly string[];
+  readonly settle: (error: ClientError | undefined) => void;
+}
+
+const retainHandling: Readonly<Record<NonNullable<SubscribeOptions['retained']>, RetainHandling>> = {
+  always: 0,
+  new: 1,
+  never: 2,
+};
+
+/** Checks filters and options, and gives the filters as the server is to see them. */
+export function fullFilters(filters: readonly string[], options: SubscribeOptions): string[] {
+  // [MQTT-3.8.3-2]
+  if (filters.length === 0)
+    throw new ClientError('TOBYMQ_OPTION_INVALID', 'subscribe() needs at least one topic filter');
+  return [...new Set(filters)].map((plain) => {
+    const filter = options.share === undefined ? plain : `$share/${options.share}/${plain}`;
+    const problem = checkTopicFilter(filter); // [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+    if (problem !== undefined)
+      throw new ClientError('TOBYMQ_TOPIC_INVALID', `the topic filter ${filter} ${problem}`, {
+        topic: filter,
+      });
+    // [MQTT-3.8.3-4]
+    if (options.noLocal && parseSharedFilter(filter) !== undefined) {
+      throw new ClientError(
+        'TOBYMQ_OPTION_INVALID',
+        `noLocal is not allowed for the shared subscription ${filter}`,
+        { topic: filter },
+      );
+    }
+    return filter;
+  });
+}
+
+export class Subscriptions {
+  readonly #ids: PacketIds;
+  readonly #report: (error: ClientError) => void;
+  readonly #discardsUnclaimed: boolean;
+  readonly #entries = new Map<string, FilterEntry>();
+  /** Filters whose UNSUBSCRIBE is not confirmed: their messages are not wanted any more. */
+  readonly #leaving = new Set<string>();
+  readonly #requests = new Map<number, OpenRequest>();
+  readonly routes: TopicRoutes;
+  #unclaimed: Message<unknown, unknown>[] = [];
+  #catchAll: AnySubscription | undefined;
+  #connection: Connection | undefined;
+  #nextIdentifier = 1;
+  droppedCount = 0;
+
+  constructor(
+    ids: PacketIds,
+    topicAliasMaximum: number,
+    unclaimed: 'hold' | 'discard',
+    report: (error: ClientError) => void,
+  ) {
+    this.#ids = ids;
+    this.#report = report;
+    this.#discardsUnclaimed = unclaimed === 'discard';
+    this.routes = new TopicRoutes(this.#entries, this.#leaving, topicAliasMaximum);
+  }
+
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  get unclaimedCount(): number {
+    return this.#unclaimed.length;
+  }
+
+  /** Every subscription object that has not ended. */
+  *all(): Generator<AnySubscription> {
+    const seen = new Set<AnySubscription>();
+    for (const entry of this.#entries.values())
+      for (const subscription of entry.subscriptions) seen.add(subscription);
+    if (this.#catchAll !== undefined) seen.add(this.#catchAll);
+    yield* seen;
+  }
+
+  /** Adds a subscription and tells the server, now or when there is a connection. */
+  add(subscription: AnySubscription, options: SubscribeOptions): void {
+    const entries = subscription.filters.map((filter) => this.#enter(filter, subscription, options));
+    this.routes.clear();
+    this.#claim();
+    this.#sendSubscribe(entries);
+  }
+
+  /** Sets the subscription that gets what no other one matches. */
+  addCatchAll(subscription: AnySubscription): void {
+    if (this.#catchAll !== undefined) {
+      throw new ClientError(
+        'TOBYMQ_OPTION_INVALID',
+        'messages() is in use already: it has one consumer at a time',
+      );
+    }
+    this.#catchAll = subscription;
+    const waiting = this.#unclaimed;
+    this.#unclaimed = [];
+    for (const message of waiting) subscription.push(message);
+  }
+
+  #enter(filter: string, subscription: AnySubscription, options: SubscribeOptions): FilterEntry {
+    const request: SubscriptionRequest = {
+      filter,
+      qos: options.qos ?? 1,
+      noLocal: options.noLocal ?? false,
+      retainAsPublished: options.retainAsPublished ?? false,
+      retainHandling: retainHandling[options.retained ?? 'always'],
+    };
+    this.#leaving.delete(filter);
+    let entry = this.#entries.get(filter);
+    if (entry === undefined) {
+      entry = {
+        filter,
+        matchFilter: parseSharedFilter(filter)?.filter ?? filter,
+        identifier: this.#nextIdentifier++,
+        subscriptions: new Set(),
+        request,
+        isGranted: false,
+      };
+      this.#entries.set(filter, entry);
+    }
+    // The newest options win, as they do at the server.
+    entry.request = request;
+    entry.isGranted = false;
+    entry.subscriptions.add(subscription);
+    return entry;
+  }
+
+  /** Removes a subscription; filters that nobody else wants are given up at the server. */
+  remove(subscription: AnySubscription): Promise<void> {
+    if (this.#catchAll === subscription) this.#catchAll = undefined;
+    const leaving: string[] = [];
+    for (const filter of subscription.filters) {
+      const entry = this.#entries.get(filter);
+      if (entry === undefined || !entry.subscriptions.delete(subscription) || entry.subscriptions.size > 0)
+        continue;
+      this.#entries.delete(filter);
+      this.#leaving.add(filter);
+      leaving.push(filter);
+    }
+    this.routes.clear();
+    return this.#sendUnsubscribe(leaving);
+  }
+
+  begin(connection: Connection, isResumed: boolean): void {
+    this.#connection = connection;
+    this.routes.begin();
+    if (isResumed) void this.#sendUnsubscribe([...this.#leaving]);
+    else this.#leaving.clear();
+    const missing: FilterEntry[] = [];
+    for (const entry of this.#entries.values()) {
+      if (!isResumed) entry.isGranted = false;
+      if (!entry.isGranted) missing.push(entry);
+    }
+    this.#sendSubscribe(missing);
+  }
+
+  end(): void {
+    this.#connection = undefined;
+    for (const [id, request] of this.#requests) {
+      this.#ids.free(id);
+      // Nothing is lost: the filter is given up on the next connection, if the server still has it then.
+      request.settle(undefined);
+    }
+    this.#requests.clear();
+  }
+
+  #sendSubscribe(entries: readonly FilterEntry[]): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    const { limits } = connection;
+    let batch: FilterEntry[] = [];
+    let batchSize = 0;
+    for (const entry of entries) {
+      const size = encodedSize(subscribePacket(1, [entry], limits), connection.version);
+      const refusal = filterLimit(entry, limits, size);
+      if (refusal !== undefined) {
+        this.#onResult(entry, refusal.reasonCode ?? ReasonCode.UnspecifiedError, refusal);
+        continue;
+      }
+      // A SUBSCRIBE has one identifier for all of its filters, so with identifiers each filter has its own packet.
+      const isFull = limits.subscriptionIdentifierAvailable || batchSize + size > limits.maximumPacketSize;
+      if (batch.length > 0 && isFull) {
+        this.#sendBatch(connection, batch);
+        batch = [];
+        batchSize = 0;
+      }
+      batch.push(entry);
+      batchSize += size;
+    }
+    if (batch.length > 0) this.#sendBatch(connection, batch);
+  }
+
+  #sendBatch(connection: Connection, entries: readonly FilterEntry[]): void {
+    const id = this.#ids.take();
+    if (id === 0) {
+      const error = new ClientError('TOBYMQ_SERVER_LIMIT', 'no packet identifier is free for a SUBSCRIBE');
+      for (const entry of entries) this.#onResult(entry, ReasonCode.UnspecifiedError, error);
+      return;
+    }
+    this.#requests.set(id, { entries, leaving: [], settle: () => {} });
+    connection.send(subscribePacket(id, entries, connection.limits));
+  }
+
+  #sendUnsubscribe(filters: readonly string[]): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined || filters.length === 0) return Promise.resolve();
+    const id = this.#ids.take();
+    if (id === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#requests.set(id, {
+        entries: [],
+        leaving: filters,
+        settle: (error) => (error === undefined ? resolve() : reject(error)),
+      });
+      connection.send({ type: PacketType.Unsubscribe, packetId: id, filters });
+    });
+  }
+
+  onPacket(packet: Packet): void {
+    if (packet.type === PacketType.Suback) {
+      const request = this.#requests.get(packet.packetId);
+      if (request === undefined || request.entries.length === 0) return;
+      const { entries } = request;
+      // [MQTT-3.8.4-6]
+      if (packet.reasonCodes.length !== entries.length) {
+        throw violation(
+          ReasonCode.ProtocolError,
+          `SUBACK has ${packet.reasonCodes.length} codes for ${entries.length} filters`,
+        );
+      }
+      this.#finish(packet.packetId);
+      for (const [i, entry] of entries.entries()) this.#onResult(entry, packet.reasonCodes[i]!, undefined);
+    } else if (packet.type === PacketType.Unsuback) {
+      const request = this.#requests.get(packet.packetId);
+      if (request === undefined || request.leaving.length === 0) return;
+      this.#finish(packet.packetId);
+      for (const [i, filter] of request.leaving.entries()) {
+        // What the server refuses to give up goes on coming, and goes on being unwanted.
+        if ((packet.reasonCodes[i] ?? 0) < 0x80) this.#leaving.delete(filter);
+      }
+      this.routes.clear();
+      const failed = packet.reasonCodes.findIndex((code) => code >= 0x80);
+      const filter = request.leaving[failed];
+      request.settle(
+        filter === undefined
+          ? undefined
+          : new ClientError(
+              'TOBYMQ_UNSUBSCRIBE_REFUSED',
+              `the server refused to end the subscription to ${filter} with ${hex(packet.reasonCodes[failed]!)}`,
+              {
+                reasonCode: packet.reasonCodes[failed],
+                topic: filter,
+              },
+            ),
+      );
+    }
+  }
+
+  #finish(packetId: number): void {
+    this.#requests.delete(packetId);
+    this.#ids.free(packetId);
+  }
+
+  #onResult(entry: FilterEntry, reasonCode: number, error: ClientError | undefined): void {
+    entry.isGranted = reasonCode < 0x80;
+    if (!entry.isGranted && this.#entries.get(entry.filter) === entry) {
+      // The server does not have it, so it is not asked for again on the next connection.
+      this.#entries.delete(entry.filter);
+      this.routes.clear();
+    }
+    for (const subscription of entry.subscriptions) subscription.onResult(entry.filter, reasonCode, error);
+  }
+
+  /** Hands a message to everybody whose subscription it is for. */
+  deliver(
+    route: TopicRoute,
+    identifiers: readonly number[] | undefined,
+    receipt: Receipt | undefined,
+    create: (receipt: Receipt | undefined) => Message<unknown, unknown>,
+  ): void {
+    const { targets } = route;
+    if (targets.length === 1) {
+      targets[0]!.subscription.push(create(receipt));
+    } else if (targets.length === 0) {
+      this.#onUnclaimed(create(receipt), route.isUnwanted);
+    } else {
+      const chosen =
+        identifiers === undefined
+          ? targets
+          : targets.filter(({ entry }) => identifiers.includes(entry.identifier));
+      // Identifiers of an earlier process mean nothing to us: then the topic decides alone.
+      const receivers = chosen.length === 0 ? targets : chosen;
+      if (receipt !== undefined) receipt.holders = receivers.length;
+      for (const { subscription } of receivers) subscription.push(create(receipt));
+    }
+  }
+
+  #onUnclaimed(message: Message<unknown, unknown>, isUnwanted: boolean): void {
+    if (this.#catchAll !== undefined) {
+      this.#catchAll.push(message);
+    } else if (isUnwanted || this.#discardsUnclaimed) {
+      message.ack();
+    } else if (message.qos === 0 && this.#unclaimed.length >= defaults.inHand) {
+      this.droppedCount++;
+      if (this.droppedCount === 1) {
+        this.#report(
+          new ClientError(
+            'TOBYMQ_MESSAGE_DROPPED',
+            `no subscription matches ${message.topic}, and ${defaults.inHand} messages wait already`,
+            {
+              topic: message.topic,
+            },
+          ),
+        );
+      }
+    } else {
+      this.#unclaimed.push(message);
+    }
+  }
+
+  /** Gives waiting messages to a subscription that has just come. */
+  #claim(): void {
+    if (this.#unclaimed.length === 0) return;
+    const waiting = this.#unclaimed;
+    this.#unclaimed = [];
+    for (const message of waiting) {
+      const [target] = this.routes.byName(message.topic).targets;
+      if (target === undefined) this.#unclaimed.push(message);
+      else target.subscription.push(message);
+    }
+  }
+
+  failAll(error: ClientError | undefined): void {
+    for (const request of this.#requests.values()) request.settle(undefined);
+    this.#requests.clear();
+    for (const subscription of this.all()) subscription.end(error);
+    this.#entries.clear();
+    this.routes.clear();
+  }
+}
+
+function subscribePacket(
+  packetId: number,
+  entries: readonly FilterEntry[],
+  limits: ServerLimits,
+): SubscribeInput {
+  return {
+    type: PacketType.Subscribe,
+    packetId,
+    subscriptions: entries.map((entry) => entry.request),
+    properties: limits.subscriptionIdentifierAvailable
+      ? { subscriptionIdentifier: entries[0]!.identifier }
+      : undefined,
+  };
+}
+
+function filterLimit(entry: FilterEntry, limits: ServerLimits, size: number): ClientError | undefined {
+  const { filter, matchFilter } = entry;
+  if (filter !== matchFilter && !limits.sharedSubscriptionAvailable) {
+    return limitError(
+      ReasonCode.SharedSubscriptionsNotSupported,
+      `the server has no shared subscriptions such as ${filter}`,
+      filter,
+    );
+  }
+  if (/[+#]/.test(matchFilter) && !limits.wildcardSubscriptionAvailable) {
+    return limitError(
+      ReasonCode.WildcardSubscriptionsNotSupported,
+      `the server has no wildcard subscriptions such as ${filter}`,
+      filter,
+    );
+  }
+  return size > limits.maximumPacketSize
+    ? tooLarge(`the subscription to ${filter}`, size, limits, filter)
+    : undefined;
+}

@@ -1,0 +1,152 @@
+// Topics that are declared once and used for publishing and subscribing: `{name}` stands for one level, `{name...}` at
+// the end for all further levels. The names become typed parameters, the codec gives the type of the value.
+
+import { checkTopicFilter } from '@tobymq/codec';
+import { ClientError, messageOf } from './errors.ts';
+import type { MessageInput, Payload, PublishOptions } from './outgoing-message.ts';
+import { bytes, type ValueCodec } from './value-codecs.ts';
+
+/** The parameter names of a topic template, as an object type. */
+export type TopicParams<T extends string> = T extends `${string}{${infer Name}}${infer Rest}`
+  ? { readonly [K in Name extends `${infer Short}...` ? Short : Name]: string } & TopicParams<Rest>
+  : unknown;
+
+/** One topic name with its codec: what `publish()` takes in place of a string. */
+export class TopicAddress<V> {
+  readonly name: string;
+  readonly codec: ValueCodec<V>;
+
+  constructor(name: string, codec: ValueCodec<V>) {
+    this.name = name;
+    this.codec = codec;
+  }
+
+  /** A whole message as data, for `birth` and `will`. */
+  message(value: V, options: PublishOptions = {}): MessageInput {
+    return {
+      contentType: this.codec.contentType as string,
+      ...options,
+      topic: this.name,
+      payload: encodeValue(this.codec, value, this.name),
+    };
+  }
+
+  toString(): string {
+    return this.name;
+  }
+}
+
+/** The payload of a value; what the codec throws becomes a typed error. */
+export function encodeValue<V>(codec: ValueCodec<V>, value: V, name: string): Payload {
+  try {
+    return codec.encode(value);
+  } catch (cause) {
+    throw new ClientError(
+      'TOBYMQ_VALUE_INVALID',
+      `the value for ${name} cannot be encoded: ${messageOf(cause)}`,
+      { topic: name, cause },
+    );
+  }
+}
+
+interface Level {
+  readonly literal: string;
+  readonly param: string;
+}
+
+/** A declared topic: a filter to subscribe to, and a factory of names to publish to. */
+export class TopicPattern<V, P> {
+  readonly template: string;
+  /** The template as a topic filter: `site/+/sensor/+`. */
+  readonly filter: string;
+  readonly codec: ValueCodec<V>;
+  readonly #levels: readonly Level[];
+  readonly #hasRest: boolean;
+
+  constructor(template: string, codec: ValueCodec<V>) {
+    this.template = template;
+    this.codec = codec;
+    const levels: Level[] = [];
+    let hasRest = false;
+    for (const level of template.split('/')) {
+      const param = /^\{(\w+)(\.\.\.)?\}$/.exec(level);
+      if (hasRest || (param === null && /[{}+#]/.test(level))) {
+        throw new ClientError(
+          'TOBYMQ_TOPIC_INVALID',
+          `the topic template ${template} is wrong at "${level}": braces take a whole level, {name...} is the last one, wildcards have no place`,
+          { topic: template },
+        );
+      }
+      hasRest = param?.[2] !== undefined;
+      levels.push({ literal: param === null ? level : '', param: param?.[1] ?? '' });
+    }
+    this.#levels = levels;
+    this.#hasRest = hasRest;
+    const last = levels.length - 1;
+    this.filter = levels
+      .map((level, i) => (level.param === '' ? level.literal : hasRest && i === last ? '#' : '+'))
+      .join('/');
+    const problem = checkTopicFilter(this.filter);
+    if (problem !== undefined)
+      throw new ClientError('TOBYMQ_TOPIC_INVALID', `the topic template ${template} ${problem}`, {
+        topic: template,
+      });
+  }
+
+  /** The topic name with these parameters. */
+  at(...args: keyof P extends never ? [params?: P] : [params: P]): TopicAddress<V> {
+    const params = (args[0] ?? {}) as Readonly<Record<string, string>>;
+    const last = this.#levels.length - 1;
+    const name = this.#levels.map(({ literal, param }, i) => {
+      if (param === '') return literal;
+      const value = params[param];
+      const isRest = this.#hasRest && i === last;
+      if (typeof value !== 'string' || /[+#\0]/.test(value) || (!isRest && value.includes('/'))) {
+        throw new ClientError(
+          'TOBYMQ_TOPIC_INVALID',
+          `the parameter ${param} of ${this.template} is ${String(value)}: expected ${isRest ? 'levels' : 'one level'} without wildcards`,
+          { topic: this.template },
+        );
+      }
+      return value;
+    });
+    return new TopicAddress(name.join('/'), this.codec);
+  }
+
+  /** The parameters of a topic name, `undefined` if it is not one of this topic. */
+  match(name: string): P | undefined {
+    const given = name.split('/');
+    const levels = this.#levels;
+    const last = levels.length - 1;
+    if (this.#hasRest ? given.length < last : given.length !== levels.length) return undefined;
+    const params: Record<string, string> = {};
+    for (let i = 0; i <= last; i++) {
+      const { literal, param } = levels[i]!;
+      if (param === '') {
+        if (given[i] !== literal) return undefined;
+      } else {
+        params[param] = this.#hasRest && i === last ? given.slice(i).join('/') : given[i]!;
+      }
+    }
+    return params as P;
+  }
+}
+
+/**
+ * Declares a topic.
+ *
+ * @example
+ * const reading = topic('site/{site}/sensor/{id}', json<{ celsius: number }>());
+ * await client.publish(reading.at({ site: 'york', id: 's1' }), { celsius: 20.5 });
+ */
+export function topic<const T extends string>(template: T): TopicPattern<Uint8Array, TopicParams<T>>;
+export function topic<const T extends string, V>(
+  template: T,
+  codec: ValueCodec<V>,
+): TopicPattern<V, TopicParams<T>>;
+export function topic<const T extends string>(
+  template: T,
+  codec: ValueCodec<unknown> = bytes as ValueCodec<unknown>,
+): unknown {
+  return new TopicPattern<unknown, TopicParams<T>>(template, codec);
+}

@@ -1,0 +1,100 @@
+// TCP, TLS and Unix sockets of Node as byte pipes. `noDelay` is always on: a client that waits for an answer would
+// otherwise pay the delayed acknowledgement of the other side, about 40 ms per round.
+
+import { connect as connectTcp, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { ClientError, messageOf } from '../errors.ts';
+import type { BytePipe, TransportTarget } from './transport.ts';
+
+/** A connected stream socket as a pipe. */
+export function socketPipe(socket: Socket): BytePipe {
+  let failure: Error | undefined;
+  const pipe: BytePipe = {
+    send: (bytes) => !socket.destroyed && socket.write(bytes),
+    close: (error) => {
+      if (error !== undefined) {
+        socket.destroy();
+        return;
+      }
+      // The other side closes after DISCONNECT; if it does not, it gets a moment and then the socket goes anyway.
+      socket.end();
+      socket.setTimeout(1_000, () => socket.destroy());
+    },
+    onData: () => {},
+    onDrain: () => {},
+    onClose: () => {},
+  };
+  socket.setNoDelay(true);
+  socket.on('data', (chunk: Uint8Array) => pipe.onData(chunk));
+  socket.on('drain', () => pipe.onDrain());
+  socket.on('error', (error) => {
+    failure = error;
+  });
+  socket.on('close', () => pipe.onClose(failure));
+  return pipe;
+}
+
+function openSocket(socket: Socket, readyEvent: string, target: TransportTarget): Promise<BytePipe> {
+  return new Promise((resolve, reject) => {
+    const { signal } = target;
+    const onAbort = (): void => {
+      socket.destroy();
+      reject(signal.reason);
+    };
+    const onError = (error: Error): void => {
+      signal.removeEventListener('abort', onAbort);
+      socket.destroy();
+      reject(
+        new ClientError(
+          'TOBYMQ_TRANSPORT_FAILED',
+          `${target.url.host || target.url.pathname}: ${messageOf(error)}`,
+          {
+            cause: error,
+          },
+        ),
+      );
+    };
+    socket.once('error', onError);
+    socket.once(readyEvent, () => {
+      signal.removeEventListener('abort', onAbort);
+      socket.off('error', onError);
+      resolve(socketPipe(socket));
+    });
+    signal.addEventListener('abort', onAbort);
+  });
+}
+
+/** The host of a URL as sockets want it: IPv6 without brackets. */
+export function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '') || 'localhost';
+}
+
+/** `mqtt://host:1883` */
+export function openTcp(target: TransportTarget): Promise<BytePipe> {
+  const port = Number(target.url.port || 1883);
+  return openSocket(connectTcp({ host: hostOf(target.url), port }), 'connect', target);
+}
+
+/** `mqtts://host:8883` */
+export function openTls(target: TransportTarget): Promise<BytePipe> {
+  const port = Number(target.url.port || 8883);
+  const socket = connectTls({ host: hostOf(target.url), port, ...tlsSettings(target) });
+  return openSocket(socket, 'secureConnect', target);
+}
+
+/** `unix:///run/tobymq.sock` */
+export function openUnix(target: TransportTarget): Promise<BytePipe> {
+  return openSocket(connectTcp({ path: decodeURIComponent(target.url.pathname) }), 'connect', target);
+}
+
+/** The application's TLS options in Node's words, with SNI for host names (an address must not be sent by SNI). */
+export function tlsSettings(target: TransportTarget): ConnectionOptions {
+  const { alpnProtocols, ...rest } = target.tls ?? {};
+  const host = hostOf(target.url);
+  const isAddress = /^[\d.]+$|:/.test(host);
+  return {
+    ...(isAddress ? {} : { servername: host }),
+    ...(rest as ConnectionOptions),
+    ...(alpnProtocols === undefined ? {} : { ALPNProtocols: [...alpnProtocols] }),
+  };
+}
