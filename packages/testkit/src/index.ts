@@ -4,6 +4,7 @@ export { type CertificateFiles, makeCertificates, type TestCertificates } from '
 export type { ConformanceCase, Feature } from './conformance/case.ts';
 export { catalogue, type Statement } from './conformance/catalogue.ts';
 export type { Target } from './conformance/context.ts';
+export { testedElsewhere } from './conformance/elsewhere.ts';
 export { conformanceCases } from './conformance/index.ts';
 export { type CaseResult, type Outcome, runSuite, type SuiteOptions } from './conformance/runner.ts';
 export type { ServerFactory, ServerSettings, StartedServer } from './conformance/settings.ts';
@@ -48,3 +49,4 @@ export {
 } from './properties.ts';
 export { type RawBytes, RawPeer, type RawTarget, type WaitOptions } from './raw-peer.ts';
 export { type AcceptedClient, RawServer, type RawServerOptions } from './raw-server.ts';
+export { opcode, RawWebSocket, type WebSocketTarget } from './raw-websocket.ts';

@@ -8,6 +8,7 @@ import { describeFrame, type Frame, packetType } from '../frames.ts';
 import { type MqttVersion, packet, type RawConnect, type RawProperties } from '../packet.ts';
 import { property, type RawProperty } from '../properties.ts';
 import { type RawBytes, RawPeer } from '../raw-peer.ts';
+import { RawWebSocket } from '../raw-websocket.ts';
 import { auditConnection } from './audit.ts';
 import type { Feature } from './case.ts';
 import { ConformanceFailure, NeedsSettings, ok, oneOf } from './check.ts';
@@ -114,6 +115,18 @@ export class Context {
     const peer = await RawPeer.connect({ host, port, ...peerOptions });
     this.#connections.push({ peer, version });
     return peer;
+  }
+
+  /** A bare connection over WebSocket; the target has to have a listener for it. */
+  async openWebSocket(
+    protocols: readonly string[] = ['mqtt'],
+  ): Promise<{ peer: RawPeer; socket: RawWebSocket }> {
+    const { host, webSocket } = this.target;
+    ok(webSocket !== undefined, 'the target has no WebSocket listener');
+    const socket = await RawWebSocket.connect({ host, ...webSocket, protocols });
+    const peer = new RawPeer(socket);
+    this.#connections.push({ peer, version: this.version });
+    return { peer, socket };
   }
 
   /** CONNECT bytes as {@link connect} would send them. */

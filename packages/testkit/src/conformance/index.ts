@@ -13,6 +13,8 @@ import { sharedCases } from './shared.ts';
 import { stringCases } from './strings.ts';
 import { subscribeCases } from './subscribe.ts';
 import { topicCases } from './topics.ts';
+import { v31Cases } from './v31.ts';
+import { webSocketCases } from './websocket.ts';
 import { willCases } from './will.ts';
 
 export const conformanceCases: readonly ConformanceCase[] = [
@@ -29,4 +31,6 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...sharedCases,
   ...flowControlCases,
   ...authCases,
+  ...webSocketCases,
+  ...v31Cases,
 ];
