@@ -257,10 +257,18 @@ export class Connection {
   }
 
   #onPacket(packet: Packet): void {
-    if (packet.type === PacketType.Auth) return this.#onAuth(packet.reasonCode, packet.properties);
-    if (packet.type === PacketType.Disconnect)
-      return this.#onDisconnect(packet.reasonCode, packet.properties);
-    if (packet.type === PacketType.Connack) return this.#onConnack(packet);
+    if (packet.type === PacketType.Auth) {
+      this.#onAuth(packet.reasonCode, packet.properties);
+      return;
+    }
+    if (packet.type === PacketType.Disconnect) {
+      this.#onDisconnect(packet.reasonCode, packet.properties);
+      return;
+    }
+    if (packet.type === PacketType.Connack) {
+      this.#onConnack(packet);
+      return;
+    }
     // [MQTT-3.2.0-1]
     if (!this.#isAccepted)
       throw violation(ReasonCode.ProtocolError, `packet type ${packet.type} came before CONNACK`);
@@ -311,7 +319,10 @@ export class Connection {
     if (properties?.authenticationMethod !== auth?.method) {
       throw violation(ReasonCode.ProtocolError, 'CONNACK has another authentication method than CONNECT');
     }
-    if (auth?.finish === undefined) return this.#accept(connack);
+    if (auth?.finish === undefined) {
+      this.#accept(connack);
+      return;
+    }
     void this.#await(auth.finish(properties?.authenticationData?.slice()), () => this.#accept(connack));
   }
 

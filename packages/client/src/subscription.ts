@@ -129,10 +129,15 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
 
   /** Internal: takes a message from the network. */
   push(message: Message<V, P>): void {
-    if (this.#isEnded) return message.ack();
+    if (this.#isEnded) {
+      message.ack();
+      return;
+    }
     if (this.#handler !== undefined) {
-      if (this.#runningCount < this.#concurrency && this.#head === this.#queue.length)
-        return this.#run(message);
+      if (this.#runningCount < this.#concurrency && this.#head === this.#queue.length) {
+        this.#run(message);
+        return;
+      }
     } else if (this.#waiters.length > 0) {
       if (this.#open(message)) {
         this.#current = message;
@@ -140,7 +145,10 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
       }
       return;
     }
-    if (message.qos === 0 && this.pendingCount >= this.#inHand) return this.#drop(message);
+    if (message.qos === 0 && this.pendingCount >= this.#inHand) {
+      this.#drop(message);
+      return;
+    }
     this.#isDropping = false;
     this.#queue.push(message);
   }
@@ -208,7 +216,8 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
     try {
       outcome = this.#handler!(message);
     } catch (error) {
-      return this.#fail(message, error);
+      this.#fail(message, error);
+      return;
     }
     if (!isThenable(outcome)) {
       if (!this.#isManual) message.ack();

@@ -101,18 +101,35 @@ export class FrameParser {
     this.#headerLength = 0;
     const length =
       size === 4 ? view.getUint16(2) : size === 10 ? Number(view.getBigUint64(2)) : header[1]! & 0x7f;
-    if ((first & 0x70) !== 0) return this.#violation('reserved bits are set');
-    if ((header[1]! & 0x80) !== 0) return this.#violation('a frame from the server is masked');
+    if ((first & 0x70) !== 0) {
+      this.#violation('reserved bits are set');
+      return;
+    }
+    if ((header[1]! & 0x80) !== 0) {
+      this.#violation('a frame from the server is masked');
+      return;
+    }
     if (opcode >= Opcode.Close) {
-      if (opcode > Opcode.Pong || !isFinal || length > 125) return this.#violation('a bad control frame');
+      if (opcode > Opcode.Pong || !isFinal || length > 125) {
+        this.#violation('a bad control frame');
+        return;
+      }
       this.#control = new Uint8Array(length);
       this.#controlLength = 0;
     } else {
       // [MQTT-6.0.0-1] Anything but binary frames closes the connection.
-      if (opcode === Opcode.Text) return this.#violation('a text frame');
-      if (opcode > Opcode.Binary) return this.#violation(`unknown opcode ${opcode}`);
-      if ((opcode === Opcode.Continuation) !== this.#isFragmented)
-        return this.#violation('a fragment out of order');
+      if (opcode === Opcode.Text) {
+        this.#violation('a text frame');
+        return;
+      }
+      if (opcode > Opcode.Binary) {
+        this.#violation(`unknown opcode ${opcode}`);
+        return;
+      }
+      if ((opcode === Opcode.Continuation) !== this.#isFragmented) {
+        this.#violation('a fragment out of order');
+        return;
+      }
       this.#isFragmented = !isFinal;
     }
     this.#opcode = opcode;
