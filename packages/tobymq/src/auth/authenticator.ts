@@ -1,0 +1,33 @@
+// One way to find out who a client is. Several are asked in order (chain.ts): the first that knows the client decides,
+// and `undefined` leaves it to the next.
+
+import type {
+  AuthenticationAnswer,
+  AuthenticationRequest,
+  EnhancedExchange,
+  MaybePromise,
+} from '@tobymq/broker';
+
+export interface Authenticator {
+  readonly name: string;
+  authenticate?(request: AuthenticationRequest): MaybePromise<AuthenticationAnswer>;
+  authenticationExchange?(method: string, request: AuthenticationRequest): EnhancedExchange | undefined;
+}
+
+/** What an authenticator may attach to a client for the rules. */
+export interface Identity {
+  readonly roles?: readonly string[] | undefined;
+  readonly superuser?: boolean | undefined;
+  /** What a token or web service allows, on top of the rules. */
+  readonly grants?: Grants | undefined;
+}
+
+export interface Grants {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+/** The identity that an authenticator of ours attached, if it was one of ours. */
+export function identityOf(identity: unknown): Identity | undefined {
+  return typeof identity === 'object' && identity !== null ? (identity as Identity) : undefined;
+}

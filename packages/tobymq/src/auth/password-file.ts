@@ -1,0 +1,124 @@
+// The authenticator `password-file`: lines of `name:hash`, ours and Mosquitto's alike.
+//
+// To check an argon2id hash takes some 24 ms of one core. When a thousand clients reconnect at once that would be half
+// a minute, so a password that was checked is remembered for a while: not the password, but an HMAC of it under a key
+// that lives only in this process. A reload forgets everything.
+
+import { createHmac, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { AuthenticationAnswer, AuthenticationRequest } from '@tobymq/broker';
+import { ReasonCode } from '@tobymq/codec';
+import { ConfigError, fileFault } from '../config/errors.ts';
+import { findArgon2 } from './argon2.ts';
+import type { Authenticator } from './authenticator.ts';
+import { noArgon2, type PasswordHash, parsePasswordHash, verifyPassword } from './password-hash.ts';
+
+/** The users of a password file. Throws {@link ConfigError} for a file that cannot be used. */
+export async function readPasswordFile(path: string): Promise<ReadonlyMap<string, PasswordHash>> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw ConfigError.of(`the password file cannot be read: ${fileFault(error)}`, { file: path });
+  }
+  const users = parsePasswordFile(text, path);
+  const needsArgon2 = [...users.values()].some((hash) => hash.kind === 'argon2id');
+  if (needsArgon2 && !(await findArgon2())) throw ConfigError.of(noArgon2, { file: path });
+  return users;
+}
+
+/** Lines without a colon are skipped, as Mosquitto does; an empty name, a name given twice, or a broken hash is an error. */
+export function parsePasswordFile(text: string, path: string): ReadonlyMap<string, PasswordHash> {
+  const users = new Map<string, PasswordHash>();
+  for (const [index, raw] of text.split('\n').entries()) {
+    const line = raw.trim();
+    const colon = line.indexOf(':');
+    if (line.startsWith('#') || colon < 0) continue;
+    const at = { file: path, line: index + 1 };
+    const name = line.slice(0, colon);
+    if (name === '') throw ConfigError.of('the user name is empty', at);
+    if (users.has(name)) throw ConfigError.of(`the user "${name}" is in the file twice`, at);
+    const hash = parsePasswordHash(line.slice(colon + 1));
+    if (!hash) {
+      throw ConfigError.of(
+        `the password of "${name}" is not a hash that can be read; make it with "tobymq passwd ${path} ${name}"`,
+        at,
+      );
+    }
+    users.set(name, hash);
+  }
+  return users;
+}
+
+const rememberedMax = 10_000;
+
+/** Checks clients against a password file. */
+export class PasswordFileAuthenticator implements Authenticator {
+  readonly name = 'password-file';
+  readonly #users: ReadonlyMap<string, PasswordHash>;
+  readonly #rememberMs: number;
+  readonly #denied: number;
+  readonly #key = randomBytes(32);
+  readonly #remembered = new Map<string, { readonly digest: string; readonly until: number }>();
+
+  /** `deniedCode` is what CONNACK says: 0x86, or 0x87 as Mosquitto does. */
+  constructor(
+    users: ReadonlyMap<string, PasswordHash>,
+    rememberSeconds: number,
+    deniedCode: number = ReasonCode.BadUserNameOrPassword,
+  ) {
+    this.#users = users;
+    this.#rememberMs = rememberSeconds * 1000;
+    this.#denied = deniedCode;
+  }
+
+  async #check(username: string, password: Uint8Array): Promise<AuthenticationAnswer> {
+    const stored = this.#users.get(username);
+    // An unknown name costs as much time as a wrong password, so that names cannot be found out.
+    const matches = await verifyPassword(password, stored ?? this.#decoy());
+    if (!stored || !matches) return this.#deny(stored ? 'wrong password' : 'unknown user');
+    this.#remember(username, password);
+    return { allow: true };
+  }
+
+  authenticate({
+    username,
+    password,
+  }: AuthenticationRequest): AuthenticationAnswer | Promise<AuthenticationAnswer> {
+    if (username === undefined) return undefined;
+    if (password === undefined) return this.#deny('no password');
+    if (this.#isRemembered(username, password)) return { allow: true };
+    return this.#check(username, password);
+  }
+
+  #deny(reason: string): AuthenticationAnswer {
+    return { allow: false, reasonCode: this.#denied, reason };
+  }
+
+  #decoy(): PasswordHash {
+    const [first] = this.#users.values();
+    return first ?? { kind: 'sha512', salt: this.#key, hash: Buffer.alloc(64) };
+  }
+
+  #isRemembered(username: string, password: Uint8Array): boolean {
+    const entry = this.#remembered.get(username);
+    return entry !== undefined && entry.until > performance.now() && entry.digest === this.#digest(password);
+  }
+
+  #remember(username: string, password: Uint8Array): void {
+    if (this.#rememberMs === 0) return;
+    if (this.#remembered.size >= rememberedMax) {
+      const [oldest] = this.#remembered.keys();
+      this.#remembered.delete(oldest as string);
+    }
+    this.#remembered.delete(username);
+    this.#remembered.set(username, {
+      digest: this.#digest(password),
+      until: performance.now() + this.#rememberMs,
+    });
+  }
+
+  #digest(password: Uint8Array): string {
+    return createHmac('sha256', this.#key).update(password).digest('base64');
+  }
+}
