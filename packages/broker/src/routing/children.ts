@@ -41,3 +41,9 @@ export function deleteChild<C>(children: Children<C>, level: string): Children<C
   }
   return children;
 }
+
+/** Appends all children to `into`. */
+export function collectChildren<C>(children: Children<C>, into: C[]): void {
+  if (children instanceof Map) for (const child of children.values()) into.push(child);
+  else if (children !== undefined) for (let i = 1; i < children.length; i += 2) into.push(children[i] as C);
+}

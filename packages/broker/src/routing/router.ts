@@ -16,10 +16,17 @@
 // over one is not disturbed by a session that ends meanwhile.
 
 import { matches } from '@tobymq/codec';
-import type { FilterEntry } from './filter-entry.ts';
+import { FilterTree } from './filter-tree.ts';
 import type { SharedGroup, SharedGroupContext, SharedStrategy } from './shared-group.ts';
+import {
+  collectGroups,
+  collectSubscriptions,
+  plainCount,
+  plainSubscription,
+  SubscriberSet,
+  type Subscribers,
+} from './subscriber-set.ts';
 import { mergeTargets, type Subscription, type Target } from './subscription.ts';
-import { SubscriptionTree } from './subscription-tree.ts';
 
 /** Who gets the messages of one topic. */
 export interface Route<S> {
@@ -64,7 +71,7 @@ const LOGGED_CHANGES = 16;
 
 /** Subscriptions of sessions `S`, and the way from a topic to them. */
 export class Router<S> {
-  readonly #tree = new SubscriptionTree<S>();
+  readonly #tree = new FilterTree<Subscribers<S>>();
   readonly #groupContext: SharedGroupContext<S>;
   readonly #onInterest: ((filter: string, isWanted: boolean) => void) | undefined;
   readonly #changes: string[] = new Array<string>(LOGGED_CHANGES).fill('');
@@ -76,7 +83,7 @@ export class Router<S> {
   #version = 0;
   #subscriptionCount = 0;
   #sharedSubscriptionCount = 0;
-  readonly #matched: FilterEntry<S>[] = [];
+  readonly #matched: Subscribers<S>[] = [];
 
   constructor(options: RouterOptions<S>) {
     this.#groupContext = {
@@ -104,7 +111,7 @@ export class Router<S> {
 
   /** How many different filters are subscribed to. */
   get filterCount(): number {
-    return this.#tree.filterCount;
+    return this.#tree.size;
   }
 
   /** How many routes are kept. */
@@ -118,30 +125,28 @@ export class Router<S> {
    */
   subscribe(subscription: Subscription<S>): Subscription<S> | undefined {
     const { filter, shareName } = subscription;
-    let entry = this.#tree.get(filter);
-    const isFirst = entry === undefined;
-    entry ??= this.#tree.add(filter);
-    const replaced =
-      shareName === '' ? this.#setPlain(entry, subscription) : this.#setShared(entry, subscription);
-    if (replaced === undefined) {
+    const present = this.#tree.get(filter);
+    const earlier =
+      shareName === '' ? this.#addPlain(present, subscription) : this.#addShared(present, subscription);
+    if (earlier === undefined) {
       this.#subscriptionCount++;
       if (shareName !== '') this.#sharedSubscriptionCount++;
     }
-    if (isFirst) this.#onInterest?.(filter, true);
-    return replaced;
+    if (present === undefined) this.#onInterest?.(filter, true);
+    return earlier;
   }
 
   /** Removes a subscription and returns it; `undefined` if there is none. */
   unsubscribe(subscriber: S, filter: string, shareName: string): Subscription<S> | undefined {
-    const entry = this.#tree.get(filter);
-    if (entry === undefined) return undefined;
+    const present = this.#tree.get(filter);
     const removed =
-      shareName === '' ? entry.delete(subscriber) : this.#deleteShared(entry, subscriber, shareName);
+      shareName === ''
+        ? this.#removePlain(present, subscriber)
+        : this.#removeShared(present, subscriber, shareName);
     if (removed === undefined) return undefined;
     this.#subscriptionCount--;
-    if (shareName === '') this.#logChange(filter);
-    else this.#sharedSubscriptionCount--;
-    if (entry.isEmpty) {
+    if (shareName !== '') this.#sharedSubscriptionCount--;
+    if (!(present instanceof SubscriberSet) || present.isEmpty) {
       this.#tree.delete(filter);
       this.#onInterest?.(filter, false);
     }
@@ -150,29 +155,30 @@ export class Router<S> {
 
   /** The subscription of a subscriber to a filter. */
   find(subscriber: S, filter: string, shareName: string): Subscription<S> | undefined {
-    const entry = this.#tree.get(filter);
-    return shareName === '' ? entry?.get(subscriber) : entry?.group(shareName)?.get(subscriber);
+    if (shareName === '') return plainSubscription(this.#tree.get(filter), subscriber);
+    return this.sharedGroup(shareName, filter)?.get(subscriber);
   }
 
   /** The group of a shared subscription, to choose another member when one dies with unacknowledged messages. */
   sharedGroup(shareName: string, filter: string): SharedGroup<S> | undefined {
-    return this.#tree.get(filter)?.group(shareName);
+    const present = this.#tree.get(filter);
+    return present instanceof SubscriberSet ? present.group(shareName) : undefined;
   }
 
   /** Every filter that has subscribers. */
   *filters(): IterableIterator<string> {
-    for (const entry of this.#tree.entries()) yield entry.filter;
+    for (const subscribers of this.#tree.values()) yield subscribers.filter;
   }
 
   /** All subscriptions that match a topic, unmerged and with all members of shared groups: for people who look. */
   subscriptionsOf(topic: string): Subscription<S>[] {
-    const entries: FilterEntry<S>[] = [];
-    this.#tree.match(topic, entries);
+    const matched: Subscribers<S>[] = [];
+    this.#tree.match(topic, matched);
     const subscriptions: Subscription<S>[] = [];
     const groups: SharedGroup<S>[] = [];
-    for (const entry of entries) {
-      entry.collect(subscriptions);
-      entry.collectGroups(groups);
+    for (const subscribers of matched) {
+      collectSubscriptions(subscribers, subscriptions);
+      collectGroups(subscribers, groups);
     }
     for (const group of groups) subscriptions.push(...group.members);
     return subscriptions;
@@ -208,33 +214,60 @@ export class Router<S> {
     this.#young = new Map();
   }
 
-  #setPlain(entry: FilterEntry<S>, subscription: Subscription<S>): Subscription<S> | undefined {
-    const earlier = entry.get(subscription.subscriber);
+  #addPlain(present: Subscribers<S> | undefined, subscription: Subscription<S>): Subscription<S> | undefined {
+    const earlier = plainSubscription(present, subscription.subscriber);
     // Clients subscribe again whenever they reconnect: what delivers as before stays, and no route has to change.
     if (earlier?.deliversLike(subscription)) return earlier;
-    entry.set(subscription);
+    if (present instanceof SubscriberSet) present.set(subscription);
+    else if (present === undefined || present === earlier) this.#tree.set(subscription);
+    else this.#growSet(subscription.filter, present).set(subscription);
     this.#logChange(subscription.filter);
     return earlier;
   }
 
+  #removePlain(present: Subscribers<S> | undefined, subscriber: S): Subscription<S> | undefined {
+    const removed = plainSubscription(present, subscriber);
+    if (removed === undefined) return undefined;
+    if (present instanceof SubscriberSet) present.delete(subscriber);
+    this.#logChange(removed.filter);
+    return removed;
+  }
+
   // Routes hold the group, not its members: only a group's coming and going concerns them.
-  #setShared(entry: FilterEntry<S>, subscription: Subscription<S>): Subscription<S> | undefined {
-    let group = entry.group(subscription.shareName);
+  #addShared(
+    present: Subscribers<S> | undefined,
+    subscription: Subscription<S>,
+  ): Subscription<S> | undefined {
+    const { filter, shareName } = subscription;
+    const set = present instanceof SubscriberSet ? present : this.#growSet(filter, present);
+    let group = set.group(shareName);
     if (group === undefined) {
-      group = entry.addGroup(subscription.shareName, this.#groupContext);
-      this.#logChange(subscription.filter);
+      group = set.addGroup(shareName, this.#groupContext);
+      this.#logChange(filter);
     }
     return group.set(subscription);
   }
 
-  #deleteShared(entry: FilterEntry<S>, subscriber: S, shareName: string): Subscription<S> | undefined {
-    const group = entry.group(shareName);
+  #removeShared(
+    present: Subscribers<S> | undefined,
+    subscriber: S,
+    shareName: string,
+  ): Subscription<S> | undefined {
+    if (!(present instanceof SubscriberSet)) return undefined;
+    const group = present.group(shareName);
     const removed = group?.delete(subscriber);
     if (group?.members.length === 0) {
-      entry.deleteGroup(shareName);
-      this.#logChange(entry.filter);
+      present.deleteGroup(shareName);
+      this.#logChange(present.filter);
     }
     return removed;
+  }
+
+  #growSet(filter: string, first: Subscription<S> | undefined): SubscriberSet<S> {
+    const set = new SubscriberSet<S>(filter);
+    if (first !== undefined) set.set(first);
+    this.#tree.set(set);
+    return set;
   }
 
   #logChange(filter: string): void {
@@ -255,33 +288,38 @@ export class Router<S> {
     this.#tree.match(route.topic, matched);
     route.targets = targetsOf(matched);
     const groups: SharedGroup<S>[] = [];
-    for (let i = 0; i < matched.length; i++) matched[i]!.collectGroups(groups);
+    for (let i = 0; i < matched.length; i++) collectGroups(matched[i]!, groups);
     route.groups = groups.length === 0 ? NOBODY : groups;
     matched.length = 0;
   }
 }
 
-/** One target for each subscriber of any of the entries. */
-function targetsOf<S>(entries: readonly FilterEntry<S>[]): readonly Target<S>[] {
-  let largest: FilterEntry<S> | undefined;
+/** One target for each subscriber that has a plain subscription in any of the filters. */
+function targetsOf<S>(matched: readonly Subscribers<S>[]): readonly Target<S>[] {
+  let largest: Subscribers<S> | undefined;
+  let largestCount = 0;
   let total = 0;
-  for (let i = 0; i < entries.length; i++) {
-    const entry = entries[i]!;
-    total += entry.size;
-    if (largest === undefined || entry.size > largest.size) largest = entry;
+  for (let i = 0; i < matched.length; i++) {
+    const count = plainCount(matched[i]!);
+    total += count;
+    if (count <= largestCount) continue;
+    largest = matched[i];
+    largestCount = count;
   }
-  if (largest === undefined || total === 0) return NOBODY;
+  if (largest === undefined) return NOBODY;
   const base: Subscription<S>[] = [];
-  largest.collect(base);
-  if (base.length === total) return base;
+  collectSubscriptions(largest, base);
+  if (largestCount === total) return base;
 
-  // Several filters. Subscribers of the largest entry are found in that entry, so only the others go into a map.
+  // Several filters. Who subscribes to the one with the most subscribers is found there, so only the others go into a map.
   const others: Subscription<S>[] = [];
-  for (let i = 0; i < entries.length; i++) if (entries[i] !== largest) entries[i]!.collect(others);
+  for (let i = 0; i < matched.length; i++) {
+    if (matched[i] !== largest) collectSubscriptions(matched[i]!, others);
+  }
   const merged = new Map<S, Target<S>>();
   for (const subscription of others) {
     const { subscriber } = subscription;
-    const earlier = merged.get(subscriber) ?? largest.get(subscriber);
+    const earlier = merged.get(subscriber) ?? plainSubscription(largest, subscriber);
     merged.set(subscriber, earlier === undefined ? subscription : mergeTargets(earlier, subscription));
   }
   const targets: Target<S>[] = [];

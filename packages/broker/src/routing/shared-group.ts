@@ -34,7 +34,7 @@ export class SharedGroup<S> {
   readonly shareName: string;
   readonly filter: string;
   readonly #context: SharedGroupContext<S>;
-  readonly #members: Subscription<S>[] = [];
+  #members: Subscription<S>[] = [];
   #positions: Map<S, number> | undefined;
   /** Round-robin: where the search for the next member starts. Sticky: the chosen member. */
   #next = 0;
@@ -62,9 +62,14 @@ export class SharedGroup<S> {
       members[position] = subscription;
       return replaced;
     }
+    if (members.length < SCANNED_MEMBERS_MAX) {
+      // A new array: one that grows by push() reserves 16 places and more, and most groups stay small.
+      this.#members = [...members, subscription];
+      return undefined;
+    }
     members.push(subscription);
-    if (this.#positions) this.#positions.set(subscription.subscriber, members.length - 1);
-    else if (members.length > SCANNED_MEMBERS_MAX) this.#positions = positionsOf(members);
+    this.#positions ??= positionsOf(members);
+    this.#positions.set(subscription.subscriber, members.length - 1);
     return undefined;
   }
 

@@ -1,19 +1,18 @@
 import { matches } from '@tobymq/codec';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { FilterEntry } from '../../src/routing/filter-entry.ts';
-import { SubscriptionTree } from '../../src/routing/subscription-tree.ts';
+import { FilterTree, type FilterValue } from '../../src/routing/filter-tree.ts';
 import { topicFilter, topicName } from './arbitraries.ts';
 
-function matched(tree: SubscriptionTree<string>, topic: string): string[] {
-  const entries: FilterEntry<string>[] = [];
-  tree.match(topic, entries);
-  return entries.map((entry) => entry.filter).sort();
+function matched(tree: FilterTree<FilterValue>, topic: string): string[] {
+  const values: FilterValue[] = [];
+  tree.match(topic, values);
+  return values.map((value) => value.filter).sort();
 }
 
-function treeOf(...filters: string[]): SubscriptionTree<string> {
-  const tree = new SubscriptionTree<string>();
-  for (const filter of filters) tree.add(filter);
+function treeOf(...filters: string[]): FilterTree<FilterValue> {
+  const tree = new FilterTree<FilterValue>();
+  for (const filter of filters) tree.set({ filter });
   return tree;
 }
 
@@ -21,20 +20,27 @@ test('a tree finds the same filters as a list, while filters come and go', () =>
   const step = fc.record({ isAdded: fc.boolean(), filter: topicFilter, topic: topicName });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const tree = new SubscriptionTree<string>();
-      const list = new Set<string>();
+      const tree = new FilterTree<FilterValue>();
+      const list = new Map<string, FilterValue>();
       for (const { isAdded, filter, topic } of steps) {
-        if (isAdded && !list.has(filter)) {
-          tree.add(filter);
-          list.add(filter);
-        } else if (!isAdded) {
+        expect(tree.get(filter)).toBe(list.get(filter));
+        if (isAdded) {
+          const value = { filter };
+          tree.set(value);
+          list.set(filter, value);
+        } else {
           tree.delete(filter);
           list.delete(filter);
         }
-        expect(matched(tree, topic)).toEqual([...list].filter((each) => matches(each, topic)).sort());
+        expect(tree.get(filter)).toBe(list.get(filter));
+        expect(tree.size).toBe(list.size);
+        expect(matched(tree, topic)).toEqual([...list.keys()].filter((each) => matches(each, topic)).sort());
       }
-      for (const filter of list) tree.delete(filter);
-      expect(tree.filterCount).toBe(0);
+      const values = [...tree.values()];
+      expect(values.length).toBe(list.size);
+      expect(new Set(values)).toEqual(new Set(list.values()));
+      for (const filter of list.keys()) tree.delete(filter);
+      expect(tree.size).toBe(0);
       expect(tree.nodeCount).toBe(1);
     }),
     { numRuns: 500 },
@@ -74,7 +80,7 @@ test('a deep filter needs no nodes until another one shares its way', () => {
   const deep = `${'a/'.repeat(100)}+`;
   const tree = treeOf(deep);
   expect(tree.nodeCount).toBe(1);
-  tree.add(`${'a/'.repeat(50)}b/+`);
+  tree.set({ filter: `${'a/'.repeat(50)}b/+` });
   expect(tree.nodeCount).toBe(51);
   tree.delete(deep);
   tree.delete(`${'a/'.repeat(50)}b/+`);
@@ -92,11 +98,11 @@ test('thirty thousand levels are matched like three', () => {
 });
 
 test('a node with many children forgets each of them', () => {
-  const tree = new SubscriptionTree<string>();
+  const tree = new FilterTree<FilterValue>();
   const filters = Array.from({ length: 1000 }, (_, i) => [`x/${i}/+`, `x/${i}/#`]).flat();
-  for (const filter of filters) tree.add(filter);
+  for (const filter of filters) tree.set({ filter });
   expect(matched(tree, 'x/500/a')).toEqual(['x/500/#', 'x/500/+']);
   for (const filter of filters) tree.delete(filter);
   expect(tree.nodeCount).toBe(1);
-  expect(tree.filterCount).toBe(0);
+  expect(tree.size).toBe(0);
 });
