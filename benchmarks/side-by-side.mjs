@@ -27,6 +27,8 @@ const help = `Usage: node benchmarks/side-by-side.mjs [options]
   --url NAME=URL      a broker that runs already (mqtt://user:password@host:port; no CPU or memory is seen; repeatable)
   --baseline NAME     what the ratios refer to (default: mosquitto if it takes part, else the first)
   --rounds N          rounds per scenario (default 3)      --seconds N  measured per round (default 3)
+  --warmup N          seconds before a round is measured (default 1)
+  --settle N          seconds before the memory is read at the end (default 2)
   --scale FACTOR      multiplies the counts of scenarios that have one (1,000,000 filters, 15,000 connections, …)
   --json FILE         write everything measured            --svg FILE   write the chart
   --markdown FILE     write the tables
@@ -42,6 +44,8 @@ const { values } = parseArgs({
     baseline: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '3' },
+    warmup: { type: 'string', default: '1' },
+    settle: { type: 'string', default: '2' },
     scale: { type: 'string', default: '1' },
     json: { type: 'string' },
     svg: { type: 'string' },
@@ -55,7 +59,10 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(help);
 } else {
-  await main();
+  await main().catch((error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
 }
 
 async function main() {
@@ -142,7 +149,7 @@ async function measure(scenario, contenders, { cores, certificate }) {
     for (let round = 0; round < rounds; round++) {
       for (const [name, entry] of entries) await measureOnce({ name, entry, args, scenario, cores });
     }
-    await new Promise((done) => setTimeout(done, 2000));
+    await new Promise((done) => setTimeout(done, Number(values.settle) * 1000));
     for (const entry of entries.values()) entry.residentAtEndMb = processMemoryMb(entry.broker.pid);
   } finally {
     for (const { broker } of entries.values()) await broker.stop();
@@ -155,7 +162,7 @@ async function measure(scenario, contenders, { cores, certificate }) {
 }
 
 function argumentsOf(scenario) {
-  const args = [...scenario.args, '--seconds', values.seconds];
+  const args = [...scenario.args, '--seconds', values.seconds, '--warmup', values.warmup];
   if (scenario.count)
     args.push('--count', String(Math.max(1, Math.round(scenario.count * Number(values.scale)))));
   return args;
