@@ -25,12 +25,13 @@ export function socketPipe(socket: Socket): BytePipe {
     onClose: () => {},
   };
   socket.setNoDelay(true);
-  socket.on('data', (chunk: Uint8Array) => pipe.onData(chunk));
+  // A turn later, so that whoever awaits the pipe has assigned the handlers.
+  setImmediate(() => socket.on('data', (chunk: Uint8Array) => pipe.onData(chunk)));
   socket.on('drain', () => pipe.onDrain());
   socket.on('error', (error) => {
     failure = error;
   });
-  socket.on('close', () => pipe.onClose(failure));
+  socket.on('close', () => setImmediate(() => pipe.onClose(failure)));
   return pipe;
 }
 
