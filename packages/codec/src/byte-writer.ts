@@ -3,7 +3,7 @@
 // bytes cannot disagree. (PUBLISH and the acknowledgements, on the hot path, are written by hand in encoder.ts.)
 
 import { notEncodable } from './errors.ts';
-import { checkedTextSize, MAX_STRING_BYTES, writeText } from './utf8.ts';
+import { checkedTextSize, MAX_STRING_BYTES, writeTextField } from './utf8.ts';
 import { variableByteIntegerSize, writeVariableByteInteger } from './variable-byte-integer.ts';
 
 export class ByteWriter {
@@ -41,9 +41,8 @@ export class ByteWriter {
   text(value: unknown, what: string): void {
     if (typeof value !== 'string') throw notEncodable(`${what} is not a string`);
     const size = checkedTextSize(value, what);
-    this.uint16(size);
-    if (this.#target !== undefined) writeText(this.#target, this.position, value, size);
-    this.position += size;
+    if (this.#target !== undefined) writeTextField(this.#target, this.position, value);
+    this.position += 2 + size;
   }
 
   /** Bytes with their length of two bytes. */

@@ -2,7 +2,10 @@
 // with it cannot run past the end, whatever the lengths in the packet claim.
 
 import { type CodecError, malformed } from './errors.ts';
+import { TextCache } from './text-cache.ts';
 import { decodeText } from './utf8.ts';
+
+const texts = new TextCache(decodeText);
 
 export class PacketReader {
   readonly bytes: Uint8Array;
@@ -57,7 +60,7 @@ export class PacketReader {
   /** A string with its length; well-formed UTF-8 without U+0000. */
   text(what: string): string {
     const start = this.#field(what);
-    return decodeText(this.bytes, start, this.position, what);
+    return texts.get(this.bytes, start, this.position, what);
   }
 
   /** Bytes with their length, as a view of the packet's memory. */

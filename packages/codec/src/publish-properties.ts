@@ -7,8 +7,8 @@ import type { PublishProperties } from './packets.ts';
 import { badValue, repeatedProperty, unknownProperty } from './property-reader.ts';
 import { PropertyId } from './property-table.ts';
 import { checkedInteger } from './property-writer.ts';
-import { checkTopicName } from './topics.ts';
-import { checkedTextSize, MAX_STRING_BYTES, writeText } from './utf8.ts';
+import { checkedTopicSize, checkTopicName } from './topics.ts';
+import { checkedTextSize, MAX_STRING_BYTES, writeTextField } from './utf8.ts';
 import {
   MAX_VARIABLE_BYTE_INTEGER,
   variableByteIntegerSize,
@@ -113,9 +113,7 @@ export function publishPropertiesSize(properties: PublishProperties): number {
   if (properties.contentType !== undefined)
     size += 3 + checkedTextSize(properties.contentType, 'contentType');
   if (properties.responseTopic !== undefined) {
-    const problem = checkTopicName(properties.responseTopic); // [MQTT-3.3.2-14]
-    if (problem !== undefined) throw notEncodable(`responseTopic ${problem}`);
-    size += 3 + checkedTextSize(properties.responseTopic, 'responseTopic');
+    size += 3 + checkedTopicSize(properties.responseTopic, 'responseTopic'); // [MQTT-3.3.2-14]
   }
   const correlationData = properties.correlationData;
   if (correlationData !== undefined) {
@@ -135,8 +133,11 @@ export function publishPropertiesSize(properties: PublishProperties): number {
     size += 3;
   }
   if (properties.userProperties !== undefined) {
-    for (const [name, value] of properties.userProperties) {
-      size += 5 + checkedTextSize(name, 'a user property') + checkedTextSize(value, 'a user property');
+    // By index here and below: iterating with destructuring takes twice the time.
+    const pairs = properties.userProperties;
+    for (let index = 0; index < pairs.length; index++) {
+      const pair = pairs[index]!;
+      size += 5 + checkedTextSize(pair[0], 'a user property') + checkedTextSize(pair[1], 'a user property');
     }
   }
   return size;
@@ -180,10 +181,12 @@ export function writePublishProperties(
     target[offset++] = properties.topicAlias & 255;
   }
   if (properties.userProperties !== undefined) {
-    for (const [name, value] of properties.userProperties) {
+    const pairs = properties.userProperties;
+    for (let index = 0; index < pairs.length; index++) {
+      const pair = pairs[index]!;
       target[offset++] = PropertyId.UserProperty;
-      offset = writeTextField(target, offset, name);
-      offset = writeTextField(target, offset, value);
+      offset = writeTextField(target, offset, pair[0]);
+      offset = writeTextField(target, offset, pair[1]);
     }
   }
   return offset;
@@ -195,13 +198,6 @@ function writeUint32(target: Uint8Array, offset: number, value: number): number 
   target[offset + 2] = value >>> 8;
   target[offset + 3] = value;
   return offset + 4;
-}
-
-function writeTextField(target: Uint8Array, offset: number, text: string): number {
-  const size = checkedTextSize(text, 'a property');
-  target[offset] = size >>> 8;
-  target[offset + 1] = size & 255;
-  return writeText(target, offset + 2, text, size);
 }
 
 function writeBinaryField(target: Uint8Array, offset: number, bytes: Uint8Array): number {

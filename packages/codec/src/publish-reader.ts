@@ -14,6 +14,7 @@ import type { ProtocolVersion, PublishProperties, QoS } from './packets.ts';
 import { badValue, repeatedProperty, unknownProperty } from './property-reader.ts';
 import { PropertyId } from './property-table.ts';
 import { readPublishProperties, topicAliasZero } from './publish-properties.ts';
+import { TextCache } from './text-cache.ts';
 import { checkTopicName } from './topics.ts';
 import { badText, decodeText, isWellFormedText } from './utf8.ts';
 
@@ -311,14 +312,18 @@ function cutShort(): CodecError {
 
 /**
  * The topic name at `bytes[start..end)`. Throws a CodecError if it is not a valid one: bad UTF-8 and U+0000 with 0x81,
- * wildcards and no characters at all with 0x82.
+ * wildcards and no characters at all with 0x82. Topics read lately are found by their bytes and not decoded again.
  */
 export function readTopic(bytes: Uint8Array, start: number, end: number): string {
-  const topic = decodeText(bytes, start, end, 'the topic name'); // [MQTT-3.3.2-1]
-  const problem = checkTopicName(topic); // [MQTT-3.3.2-2]
-  if (problem !== undefined) throw protocolError(`the topic name of PUBLISH ${problem}`);
-  return topic;
+  return topics.get(bytes, start, end, 'the topic name');
 }
+
+const topics = new TextCache((bytes, start, end, what) => {
+  const topic = decodeText(bytes, start, end, what); // [MQTT-3.3.2-1]
+  const problem = checkTopicName(topic); // [MQTT-3.3.2-2]
+  if (problem !== undefined) throw protocolError(`${what} of PUBLISH ${problem}`);
+  return topic;
+});
 
 /** Whether `a[aStart..aEnd)` and `b[bStart..bEnd)` hold the same bytes. */
 export function isSameBytes(

@@ -3,7 +3,8 @@
 // Everything works on strings by character code, without regular expressions or splitting, because a server asks these
 // questions for every subscription and, for each new topic, for every message.
 
-import { textProblem } from './utf8.ts';
+import { notEncodable } from './errors.ts';
+import { MAX_STRING_BYTES, textProblem, textSize } from './utf8.ts';
 
 const SLASH = 0x2f;
 const PLUS = 0x2b;
@@ -27,6 +28,20 @@ export function checkTopicName(name: string): string | undefined {
     }
   }
   return textProblem(name); // [MQTT-4.7.3-2], [MQTT-4.7.3-3]
+}
+
+/** The UTF-8 bytes of a topic name; refuses a bad one. For ASCII, one loop does all checks. */
+export function checkedTopicSize(name: string, what: string): number {
+  if (typeof name !== 'string') throw notEncodable(`${what} is not a string`);
+  let isPlain = name.length > 0 && name.length <= MAX_STRING_BYTES;
+  for (let index = 0; isPlain && index < name.length; index++) {
+    const unit = name.charCodeAt(index);
+    isPlain = unit < 0x80 && unit !== 0 && unit !== HASH && unit !== PLUS;
+  }
+  if (isPlain) return name.length;
+  const problem = checkTopicName(name);
+  if (problem !== undefined) throw notEncodable(`${what} ${problem}`);
+  return textSize(name);
 }
 
 /** Whether a string is a valid topic name. */

@@ -130,12 +130,29 @@ export function checkedTextSize(text: string, what: string): number {
   return size;
 }
 
-/** Writes a text of `size` bytes, as textSize() counted them; returns the offset after it. */
-export function writeText(target: Uint8Array, offset: number, text: string, size: number): number {
-  if (size === text.length && size <= SHORT_ENCODE) {
-    for (let index = 0; index < size; index++) target[offset + index] = text.charCodeAt(index);
-  } else {
-    encoder.encodeInto(text, target.subarray(offset, offset + size));
+/**
+ * Writes a text that checkedTextSize() has found good; returns the offset after it. The target has to have room for
+ * its bytes.
+ */
+export function writeText(target: Uint8Array, offset: number, text: string): number {
+  const length = text.length;
+  if (length <= SHORT_ENCODE) {
+    let index = 0;
+    for (; index < length; index++) {
+      const unit = text.charCodeAt(index);
+      if (unit > 127) break;
+      target[offset + index] = unit;
+    }
+    if (index === length) return offset + length;
   }
-  return offset + size;
+  return offset + encoder.encodeInto(text, target.subarray(offset)).written;
+}
+
+/** Writes a text with its length of two bytes before it. */
+export function writeTextField(target: Uint8Array, offset: number, text: string): number {
+  const end = writeText(target, offset + 2, text);
+  const size = end - offset - 2;
+  target[offset] = size >>> 8;
+  target[offset + 1] = size & 255;
+  return end;
 }

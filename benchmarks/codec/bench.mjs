@@ -1,0 +1,190 @@
+// The codec beside mqtt-packet, in one process: how many packets a second each encodes and decodes.
+//
+// Both do the same work: from a packet object to bytes, and from chunks of 20 kB to packet objects. The rounds of the
+// two alternate, and the medians are compared, so that whatever else the machine does hits both alike. The ratio is
+// the result; the rates depend on the machine. A row is marked when it misses its goal.
+//
+//   node benchmarks/codec/bench.mjs [--rounds 15] [--json]
+
+import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { Decoder, encode, PacketType } from '@tobymq/codec';
+import mqttPacket from 'mqtt-packet';
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '15' }, json: { type: 'boolean', default: false } },
+});
+const ROUNDS = Number(values.rounds);
+const CHUNK_SIZE = 20_000;
+/** How long one measurement runs at least. */
+const ROUND_MS = 40;
+const TOPIC = 'home/kitchen/sensor';
+
+const fiveProperties = {
+  name: 'PUBLISH 16 B, 5 properties, 5.0',
+  version: 5,
+  goal: 6,
+  ours: {
+    type: PacketType.Publish,
+    topic: TOPIC,
+    payload: new Uint8Array(16).fill(120),
+    properties: {
+      payloadFormatIndicator: 1,
+      messageExpiryInterval: 3600,
+      contentType: 'application/json',
+      responseTopic: 'home/answers/42',
+      userProperties: [['source', 'sensor-17']],
+    },
+  },
+  theirs: {
+    cmd: 'publish',
+    topic: TOPIC,
+    payload: Buffer.alloc(16, 120),
+    qos: 0,
+    retain: false,
+    dup: false,
+    properties: {
+      payloadFormatIndicator: true,
+      messageExpiryInterval: 3600,
+      contentType: 'application/json',
+      responseTopic: 'home/answers/42',
+      userProperties: { source: 'sensor-17' },
+    },
+  },
+};
+
+/** @param {4 | 5} version @param {number} size */
+function publish(version, size) {
+  return {
+    name: `PUBLISH ${size} B, ${versionName(version)}`,
+    version,
+    goal: 4,
+    ours: { type: PacketType.Publish, topic: TOPIC, payload: new Uint8Array(size).fill(120) },
+    theirs: { cmd: 'publish', topic: TOPIC, payload: Buffer.alloc(size, 120), qos: 0, retain: false, dup: false },
+  };
+}
+
+/** @param {4 | 5} version */
+function puback(version) {
+  return {
+    name: `PUBACK, ${versionName(version)}`,
+    version,
+    goal: 4,
+    ours: { type: PacketType.Puback, packetId: 4711 },
+    theirs: { cmd: 'puback', messageId: 4711 },
+  };
+}
+
+/** @param {4 | 5} version */
+function versionName(version) {
+  return version === 5 ? '5.0' : '3.1.1';
+}
+
+const cases = [publish(4, 16), publish(4, 64), publish(5, 16), publish(5, 64), puback(4), puback(5), fiveProperties];
+
+/** Runs `work`, which handles `count` packets, for at least ROUND_MS; the packets per second. */
+function rate(work, count) {
+  let packets = 0;
+  const start = performance.now();
+  let elapsed = 0;
+  while (elapsed < ROUND_MS) {
+    for (let repeat = 0; repeat < 4; repeat++) work();
+    packets += 4 * count;
+    elapsed = performance.now() - start;
+  }
+  return (packets / elapsed) * 1000;
+}
+
+/** @param {number[]} numbers */
+function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? 0;
+}
+
+/** As many packets as fit into one chunk. */
+function chunkOf(packet) {
+  const count = Math.floor(CHUNK_SIZE / packet.length);
+  return { count, chunk: Buffer.concat(Array.from({ length: count }, () => packet)) };
+}
+
+// Whatever is made is used, so that no engine can leave the work out.
+let sink = 0;
+
+/** The bytes may differ (mqtt-packet writes the long form of a PUBACK of 5.0), but they must say the same. */
+function checkSamePacket(name, ours, theirs, version) {
+  const [expected, actual] = [ours, theirs].map((bytes) => new Decoder({ role: 'client', version }).push(bytes));
+  if (!isDeepStrictEqual(expected, actual)) throw new Error(`${name}: the two encode different packets`);
+}
+
+function encodeCase({ name, version, goal, ours, theirs }) {
+  const options = { protocolVersion: version };
+  checkSamePacket(name, encode(ours, version), mqttPacket.generate(theirs, options), version);
+  const count = 500;
+  return {
+    name: `encode ${name}`,
+    goal,
+    ours: () => {
+      for (let index = 0; index < count; index++) sink += encode(ours, version).length;
+    },
+    theirs: () => {
+      for (let index = 0; index < count; index++) sink += mqttPacket.generate(theirs, options).length;
+    },
+    count,
+  };
+}
+
+function decodeCase({ name, version, goal, ours }) {
+  const { chunk, count } = chunkOf(encode(ours, version));
+  const decoder = new Decoder({ role: 'client', version });
+  const parser = mqttPacket.parser({ protocolVersion: version });
+  parser.on('packet', (packet) => {
+    sink += packet.length;
+  });
+  parser.on('error', (error) => {
+    throw error;
+  });
+  return {
+    name: `decode ${name}`,
+    goal,
+    ours: () => {
+      decoder.feed(chunk);
+      for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) sink += packet.type;
+    },
+    theirs: () => {
+      parser.parse(chunk);
+    },
+    count,
+  };
+}
+
+const results = [];
+for (const bench of [...cases.map(encodeCase), ...cases.map(decodeCase)]) {
+  const ours = [];
+  const theirs = [];
+  for (let round = 0; round < ROUNDS + 3; round++) {
+    const first = rate(bench.ours, bench.count);
+    const second = rate(bench.theirs, bench.count);
+    // The first rounds warm up.
+    if (round >= 3) {
+      ours.push(first);
+      theirs.push(second);
+    }
+  }
+  const result = { name: bench.name, tobymq: median(ours), mqttPacket: median(theirs), goal: bench.goal };
+  results.push({ ...result, ratio: result.tobymq / result.mqttPacket });
+}
+
+if (values.json) {
+  console.log(JSON.stringify({ node: process.version, rounds: ROUNDS, results }, undefined, 2));
+} else {
+  console.log(`Node ${process.version}, median of ${ROUNDS} rounds, million packets a second (${sink > 0 ? 'ok' : '-'})\n`);
+  console.log(`${'packet'.padEnd(42)} ${'@tobymq/codec'.padStart(14)} ${'mqtt-packet 9'.padStart(14)} ${'ratio'.padStart(7)}  goal`);
+  for (const { name, tobymq, mqttPacket: other, ratio, goal } of results) {
+    const row = [
+      name.padEnd(42),
+      (tobymq / 1e6).toFixed(2).padStart(14),
+      (other / 1e6).toFixed(2).padStart(14),
+      ratio.toFixed(1).padStart(7),
+    ].join(' ');
+    console.log(`${row}  ${goal}${ratio < goal ? '  missed' : ''}`);
+  }
+}
