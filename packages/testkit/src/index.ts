@@ -8,6 +8,7 @@ export { testedElsewhere } from './conformance/elsewhere.ts';
 export { conformanceCases } from './conformance/index.ts';
 export { type CaseResult, type Outcome, runSuite, type SuiteOptions } from './conformance/runner.ts';
 export type { ServerFactory, ServerSettings, StartedServer } from './conformance/settings.ts';
+export { formatResults, versionName } from './conformance/table.ts';
 export {
   type Ack,
   type Codes,

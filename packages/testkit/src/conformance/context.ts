@@ -71,6 +71,7 @@ export class Context {
   readonly #retained = new Set<string>();
   readonly #closers: (() => Promise<void>)[] = [];
   #publisher: Client | undefined;
+  #isFinished = false;
 
   constructor(options: ContextOptions) {
     this.target = options.target;
@@ -114,6 +115,11 @@ export class Context {
     const { version = this.version, ...peerOptions } = options;
     const peer = await RawPeer.connect({ host, port, ...peerOptions });
     this.#connections.push({ peer, version });
+    if (this.#isFinished) {
+      // Another branch of the case has failed meanwhile; nobody would close this connection any more.
+      peer.destroy();
+      throw new ConformanceFailure('the case is over');
+    }
     return peer;
   }
 
@@ -270,6 +276,7 @@ export class Context {
       }
       await this.#cleanUp();
     } finally {
+      this.#isFinished = true;
       for (const { peer } of this.#connections) {
         peer.destroy();
       }

@@ -23,7 +23,7 @@ export interface ServerSettings {
   readonly users?: Readonly<Record<string, string>>;
   /** Topic filters that nobody may publish or subscribe to. */
   readonly deny?: { readonly publish?: readonly string[]; readonly subscribe?: readonly string[] };
-  /** Every acknowledgement, CONNACK and DISCONNECT of the server carries a reason string and a user property. */
+  /** Refusals (of credentials, publishing, subscribing) carry a reason string of 200 characters. */
   readonly talkative?: true;
   /**
    * Enhanced authentication by the method `TEST-METHOD`: the client's first data is `hello`, the server asks with
