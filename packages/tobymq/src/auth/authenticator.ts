@@ -12,10 +12,19 @@ export interface Authenticator {
   readonly name: string;
   authenticate?(request: AuthenticationRequest): MaybePromise<AuthenticationAnswer>;
   authenticationExchange?(method: string, request: AuthenticationRequest): EnhancedExchange | undefined;
+  /**
+   * What a client of this name is known by now, for example its hash in the password file. After a reload, clients whose
+   * credential is another one have to leave.
+   */
+  credentialOf?(username: string | undefined): string | undefined;
 }
 
 /** What an authenticator may attach to a client for the rules. */
 export interface Identity {
+  /** The authenticator that let the client in. */
+  readonly via?: string | undefined;
+  /** What it was known by (see {@link Authenticator.credentialOf}). */
+  readonly credential?: string | undefined;
   readonly roles?: readonly string[] | undefined;
   readonly superuser?: boolean | undefined;
   /** What a token or web service allows, on top of the rules. */

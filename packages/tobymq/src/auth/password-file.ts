@@ -78,7 +78,7 @@ export class PasswordFileAuthenticator implements Authenticator {
     const matches = await verifyPassword(password, stored ?? this.#decoy());
     if (!stored || !matches) return this.#deny(stored ? 'wrong password' : 'unknown user');
     this.#remember(username, password);
-    return { allow: true };
+    return this.#allow(username);
   }
 
   authenticate({
@@ -87,8 +87,17 @@ export class PasswordFileAuthenticator implements Authenticator {
   }: AuthenticationRequest): AuthenticationAnswer | Promise<AuthenticationAnswer> {
     if (username === undefined) return undefined;
     if (password === undefined) return this.#deny('no password');
-    if (this.#isRemembered(username, password)) return { allow: true };
+    if (this.#isRemembered(username, password)) return this.#allow(username);
     return this.#check(username, password);
+  }
+
+  credentialOf(username: string | undefined): string | undefined {
+    const stored = username === undefined ? undefined : this.#users.get(username);
+    return stored?.hash.toString('base64');
+  }
+
+  #allow(username: string): AuthenticationAnswer {
+    return { allow: true, identity: { credential: this.credentialOf(username) } };
   }
 
   #deny(reason: string): AuthenticationAnswer {

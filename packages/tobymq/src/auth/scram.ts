@@ -86,6 +86,8 @@ export function scramAuthenticator(users: ReadonlyMap<string, ScramSecret>): Aut
   });
   return {
     name: 'scram',
+    credentialOf: (username) =>
+      username === undefined ? undefined : users.get(username)?.storedKey.toString('base64'),
     authenticationExchange: (method) =>
       method === scramMethod ? new ScramExchange((name) => users.get(name), decoy) : undefined,
   };

@@ -6,18 +6,22 @@ import { TLSSocket } from 'node:tls';
 import type { PeerCertificateInfo, PeerInfo } from '@tobymq/broker';
 import type { ProxyHeader } from './proxy-protocol.ts';
 
-export function peerInfo(
-  transport: string,
-  socket: Socket,
-  proxy: ProxyHeader | undefined,
-  pskIdentity: string | undefined,
-): PeerInfo {
+/** What the layers below MQTT found out. */
+export interface PeerFacts {
+  readonly proxy: ProxyHeader | undefined;
+  readonly pskIdentity: string | undefined;
+  /** The client certificate, if there is one, was made by an authority that we trust. */
+  readonly isVerified: boolean;
+}
+
+export function peerInfo(transport: string, socket: Socket, facts: PeerFacts): PeerInfo {
+  const { proxy, pskIdentity, isVerified } = facts;
   const isTls = socket instanceof TLSSocket;
   return {
     transport,
     serverName:
       (isTls && typeof socket.servername === 'string' ? socket.servername : undefined) ?? proxy?.authority,
-    certificate: (isTls ? certificateOf(socket) : undefined) ?? certificateFromProxy(proxy),
+    certificate: (isTls && isVerified ? certificateOf(socket) : undefined) ?? certificateFromProxy(proxy),
     pskIdentity,
   };
 }

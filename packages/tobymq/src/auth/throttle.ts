@@ -1,0 +1,148 @@
+// Defence against guessing and against clients that connect in a loop: failed logins are answered later and later, an
+// address that goes on failing is banned for a time, and so is a client id that comes and goes without end. A banned
+// address is turned away before TLS or MQTT cost anything.
+
+import type { AuthenticationAnswer, AuthenticationRequest, ClientInfo } from '@tobymq/broker';
+import { ReasonCode } from '@tobymq/codec';
+import { AddressSet } from '../authz/addresses.ts';
+import type { ThrottleConfig } from '../config/schema.ts';
+
+export type BanKind = 'address' | 'client' | 'user';
+
+export interface Ban {
+  readonly kind: BanKind;
+  readonly value: string;
+  readonly reason: string;
+  /** Milliseconds since the epoch; infinity for a ban that does not end. */
+  readonly until: number;
+}
+
+interface Tally {
+  count: number;
+  /** When the window of this tally ends. */
+  until: number;
+}
+
+/** Entries of one kind before the oldest is forgotten: an attacker with many addresses must not fill the memory. */
+const entriesMax = 50_000;
+const delayDoublingsMax = 4;
+
+export class Throttle {
+  #config: ThrottleConfig;
+  #exempt: AddressSet;
+  readonly #failures = new Map<string, Tally>();
+  readonly #connects = new Map<string, Tally>();
+  readonly #bans = new Map<string, Ban>();
+  readonly #now: () => number;
+  /** Told about each new ban, for the log. */
+  onBan: ((ban: Ban) => void) | undefined;
+  /** How many connections and logins bans have turned away. */
+  refusedByBan = 0;
+
+  constructor(config: ThrottleConfig, now: () => number = Date.now) {
+    this.#config = config;
+    this.#exempt = new AddressSet(config.exempt);
+    this.#now = now;
+  }
+
+  configure(config: ThrottleConfig): void {
+    this.#config = config;
+    this.#exempt = new AddressSet(config.exempt);
+  }
+
+  /** May this address open a connection? */
+  accepts(address: string): boolean {
+    if (this.#bans.size === 0 || !this.#banOf('address', address)) return true;
+    this.refusedByBan++;
+    return false;
+  }
+
+  /** The answer to a client that is banned by its id or user name. */
+  refusal({ clientId, username }: AuthenticationRequest): AuthenticationAnswer {
+    if (this.#bans.size === 0) return undefined;
+    const ban =
+      this.#banOf('client', clientId) ?? (username === undefined ? undefined : this.#banOf('user', username));
+    if (!ban) return undefined;
+    this.refusedByBan++;
+    return { allow: false, reasonCode: ReasonCode.Banned, reason: ban.reason };
+  }
+
+  /** Counts a failed login and says for how long its answer is to be held back, in milliseconds. */
+  failed(address: string): number {
+    const { enabled, failures, ban, delay } = this.#config;
+    if (!enabled || this.#exempt.has(address)) return 0;
+    const count = this.#count(this.#failures, address);
+    if (count >= failures) {
+      this.#failures.delete(address);
+      this.add({
+        kind: 'address',
+        value: address,
+        reason: `${count} failed logins`,
+        until: this.#now() + ban * 1000,
+      });
+    }
+    return delay * 1000 * 2 ** Math.min(count - 1, delayDoublingsMax);
+  }
+
+  /** Counts a connection of a client, for those that come and go without end. */
+  connected({ clientId, remoteAddress }: Pick<ClientInfo, 'clientId' | 'remoteAddress'>): void {
+    const { enabled, flapping, ban } = this.#config;
+    if (!enabled || this.#exempt.has(remoteAddress)) return;
+    const count = this.#count(this.#connects, clientId);
+    if (count < flapping) return;
+    this.#connects.delete(clientId);
+    this.add({
+      kind: 'client',
+      value: clientId,
+      reason: `${count} connections in a short time`,
+      until: this.#now() + ban * 1000,
+    });
+  }
+
+  /** Failed logins of an address that are still remembered. */
+  failuresOf(address: string): number {
+    const tally = this.#failures.get(address);
+    return tally && tally.until > this.#now() ? tally.count : 0;
+  }
+
+  bans(): Ban[] {
+    const now = this.#now();
+    for (const [key, { until }] of this.#bans) if (until <= now) this.#bans.delete(key);
+    return [...this.#bans.values()];
+  }
+
+  add(ban: Ban): void {
+    bound(this.#bans);
+    this.#bans.set(`${ban.kind} ${ban.value}`, ban);
+    this.onBan?.(ban);
+  }
+
+  remove(kind: BanKind, value: string): boolean {
+    return this.#bans.delete(`${kind} ${value}`);
+  }
+
+  #banOf(kind: BanKind, value: string): Ban | undefined {
+    const key = `${kind} ${value}`;
+    const ban = this.#bans.get(key);
+    if (ban && ban.until <= this.#now()) {
+      this.#bans.delete(key);
+      return undefined;
+    }
+    return ban;
+  }
+
+  #count(tallies: Map<string, Tally>, key: string): number {
+    const now = this.#now();
+    const tally = tallies.get(key);
+    if (tally && tally.until > now) return ++tally.count;
+    bound(tallies);
+    tallies.set(key, { count: 1, until: now + this.#config.window * 1000 });
+    return 1;
+  }
+}
+
+function bound(map: Map<string, unknown>): void {
+  if (map.size < entriesMax) return;
+  const [oldest] = map.keys();
+  map.delete(oldest as string);
+}
