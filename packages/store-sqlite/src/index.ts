@@ -1,1 +1,4 @@
-export {};
+export { StoreError, type StoreErrorCode } from './errors.ts';
+export type { Durability, SqliteStoreOptions } from './options.ts';
+export type { RepairReport } from './repair.ts';
+export { SqliteStore } from './sqlite-store.ts';

@@ -1,0 +1,142 @@
+// Deletes in the background what nobody will read again: queues of deleted sessions, messages that had expired when
+// the store was opened, and pages that the file no longer needs.
+//
+// Everything happens in slices of a few milliseconds between the batches, so that a session with a million queued
+// messages can go without anyone waiting for it. A slice that fails is left for later: cleaning is never worth an
+// outage, and a full disk is reported by the batches.
+
+import { DELIVERY_STATE_BITS } from './records.ts';
+import { readNumber } from './schema.ts';
+import type { Database, Statement } from './sqlite.ts';
+import { transaction } from './sqlite.ts';
+
+const rowsPerSlice = 500;
+const pagesPerSlice = 256;
+// The file keeps some free pages for the next messages: giving them back and taking them again would cost writes.
+const freePagesKept = 2048;
+const pauseMs = 5;
+const pauseAfterFailureMs = 5000;
+
+export class Cleaner {
+  readonly #database: Database;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #openedAt: number;
+  /** Where the search for expired messages has come to; undefined when it is done. */
+  #expiredAfter: { sessionKey: number; messageId: number } | undefined = { sessionKey: -1, messageId: -1 };
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(database: Database, openedAt: number) {
+    this.#database = database;
+    this.#statements = prepareStatements(database);
+    this.#openedAt = openedAt;
+  }
+
+  /** There may be something to do: at the start, after a session was deleted, after many messages were. */
+  wake(delayMs = pauseMs): void {
+    if (this.#stopped || this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#slice();
+    }, delayMs);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #slice(): void {
+    try {
+      if (this.#dropQueue() || this.#dropExpired() || this.#shrink()) this.wake();
+    } catch {
+      this.wake(pauseAfterFailureMs);
+    }
+  }
+
+  /** Clears a slice of a deleted session's queue. */
+  #dropQueue(): boolean {
+    const row = this.#statements.nextDropped.get();
+    if (row === undefined) return false;
+    const sessionKey = row.session_key as number;
+    transaction(this.#database, () => {
+      const rows = this.#statements.queueSlice.all(sessionKey, rowsPerSlice);
+      for (const { message_id: id, shared } of rows) this.#deleteRow(sessionKey, id as number, shared === 1);
+      if (rows.length < rowsPerSlice) this.#statements.deleteDropped.run(sessionKey);
+    });
+    return true;
+  }
+
+  #dropExpired(): boolean {
+    const after = this.#expiredAfter;
+    if (after === undefined) return false;
+    // The row value comparison lets the search go on exactly where it stopped. It looks at many rows and deletes few.
+    const rows = this.#statements.expiredSlice.all(after.sessionKey, after.messageId, rowsPerSlice * 10);
+    const last = rows.at(-1);
+    this.#expiredAfter =
+      last === undefined
+        ? undefined
+        : { sessionKey: last.session_key as number, messageId: last.message_id as number };
+    const expired = rows.filter((row) => {
+      const expiresAt = row.expires_at as number;
+      return (
+        expiresAt > 0 && expiresAt <= this.#openedAt && ((row.delivery as number) & DELIVERY_STATE_BITS) === 0
+      );
+    });
+    if (last === undefined) this.#statements.deleteExpiredRetained.run(this.#openedAt);
+    if (expired.length > 0) {
+      transaction(this.#database, () => {
+        for (const row of expired) {
+          this.#deleteRow(row.session_key as number, row.message_id as number, row.shared === 1);
+        }
+      });
+    }
+    return true;
+  }
+
+  #deleteRow(sessionKey: number, messageId: number, shared: boolean): void {
+    this.#statements.deleteQueued.run(sessionKey, messageId);
+    if (!shared) return;
+    this.#statements.dereference.run(messageId);
+    this.#statements.deleteUnreferenced.run(messageId);
+  }
+
+  /** Gives free pages at the end of the file back to the disk. */
+  #shrink(): boolean {
+    const free = readNumber(this.#database, 'PRAGMA freelist_count');
+    if (free < 2 * freePagesKept) return false;
+    this.#database.exec(`PRAGMA incremental_vacuum(${Math.min(pagesPerSlice, free - freePagesKept)})`);
+    return true;
+  }
+}
+
+function prepareStatements(
+  database: Database,
+): Record<
+  | 'nextDropped'
+  | 'deleteDropped'
+  | 'queueSlice'
+  | 'expiredSlice'
+  | 'deleteQueued'
+  | 'dereference'
+  | 'deleteUnreferenced'
+  | 'deleteExpiredRetained',
+  Statement
+> {
+  return {
+    nextDropped: database.prepare('SELECT session_key FROM dropped LIMIT 1'),
+    deleteDropped: database.prepare('DELETE FROM dropped WHERE session_key = ?'),
+    queueSlice: database.prepare(
+      'SELECT message_id, body IS NULL AS shared FROM queue WHERE session_key = ? LIMIT ?',
+    ),
+    expiredSlice: database.prepare(
+      `SELECT session_key, message_id, expires_at, delivery, body IS NULL AS shared FROM queue
+       WHERE (session_key, message_id) > (?, ?) ORDER BY session_key, message_id LIMIT ?`,
+    ),
+    deleteQueued: database.prepare('DELETE FROM queue WHERE session_key = ? AND message_id = ?'),
+    dereference: database.prepare('UPDATE message SET queues = queues - 1 WHERE id = ?'),
+    deleteUnreferenced: database.prepare('DELETE FROM message WHERE id = ? AND queues <= 0'),
+    deleteExpiredRetained: database.prepare('DELETE FROM retained WHERE expires_at > 0 AND expires_at <= ?'),
+  };
+}

@@ -1,0 +1,191 @@
+// Decides when the open batch goes to the worker, and who learns what became of it.
+//
+// One batch is on its way at a time, and while it is, the next one grows: under load a flush of the disk serves
+// the writes of many turns, and whatever is put and taken out again meanwhile is never written. A second batch on its
+// way would be faster by one trip between the threads, but it could succeed after the first had failed, and what the
+// first has to write again would then overwrite something newer.
+//
+// After a failure the messages of the batch are forgotten and the rest stays. Until the store has recovered, commits
+// are refused at once; the rest is tried again after a pause, with a block of bytes that proves that there is space.
+
+import { Batch } from './batch.ts';
+import { ByteWriter } from './binary.ts';
+import type { StoreError } from './errors.ts';
+
+const retryDelayMaxMs = 5000;
+
+export interface CommitQueueOptions {
+  readonly send: (bytes: Uint8Array, probe: boolean) => Promise<unknown>;
+  readonly onHealth: (healthy: boolean, error: StoreError | undefined) => void;
+  readonly retryDelayMs: number;
+}
+
+export class CommitQueue {
+  readonly #options: CommitQueueOptions;
+  readonly #writer = new ByteWriter();
+  #batch = new Batch();
+  /** Settles with the open batch; made when somebody asks for it. */
+  #outcome: Outcome | undefined;
+  /** Batches that left before the turn that wrote them had called `commit()`. */
+  #leftEarly: Promise<void>[] = [];
+  #onItsWay = false;
+  #afterSend: (() => void)[] = [];
+  #failure: StoreError | undefined;
+  #retryDelayMs: number;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #dirty = false;
+
+  constructor(options: CommitQueueOptions) {
+    this.#options = options;
+    this.#retryDelayMs = options.retryDelayMs;
+  }
+
+  /** The batch to add a write to. */
+  get open(): Batch {
+    this.#dirty = true;
+    return this.#batch;
+  }
+
+  /** The batch to look into. */
+  get pending(): Batch {
+    return this.#batch;
+  }
+
+  get dirty(): boolean {
+    return this.#dirty;
+  }
+
+  commit(): Promise<void> {
+    this.#dirty = false;
+    const early = this.#leftEarly;
+    if (early.length > 0) {
+      this.#leftEarly = [];
+      return Promise.all([...early, this.#commitOpen()]).then(() => undefined);
+    }
+    return this.#commitOpen();
+  }
+
+  /** Calls back when everything written so far is on its way to the worker, so that a read sent then sees it. */
+  flush(then: () => void): void {
+    if (this.#batch.isEmpty) {
+      then();
+      return;
+    }
+    this.#afterSend.push(then);
+    this.#pump();
+  }
+
+  /** No retries any more. */
+  stop(): void {
+    clearTimeout(this.#retryTimer);
+  }
+
+  #commitOpen(): Promise<void> {
+    // Also an empty batch waits for the one before it, so that commits resolve in the order in which they were asked for.
+    if (this.#batch.isEmpty && !this.#onItsWay) return Promise.resolve();
+    this.#outcome ??= new Outcome();
+    const { promise } = this.#outcome;
+    this.#pump();
+    return promise;
+  }
+
+  #pump(): void {
+    if (this.#onItsWay) return;
+    if (this.#failure !== undefined) this.#refuse(this.#failure);
+    else if (this.#batch.isEmpty) this.#outcome?.resolve();
+    else if (this.#outcome !== undefined || this.#afterSend.length > 0) {
+      this.#send(false);
+      return;
+    } else return;
+    this.#outcome = undefined;
+    this.#runAfterSend();
+  }
+
+  #send(probe: boolean): void {
+    const batch = this.#batch;
+    const outcome = this.#outcome;
+    this.#batch = new Batch();
+    this.#outcome = undefined;
+    this.#onItsWay = true;
+    batch.write(this.#writer);
+    const sent = this.#options.send(this.#writer.take(), probe);
+    if (this.#dirty) this.#leaveEarly(sent);
+    sent.then(
+      () => this.#succeeded(outcome),
+      (error: StoreError) => this.#failed(batch, outcome, error),
+    );
+    this.#runAfterSend();
+  }
+
+  #leaveEarly(sent: Promise<unknown>): void {
+    const early = sent.then(() => undefined);
+    // Handled by the `commit()` that follows; until then a failure must not count as unhandled.
+    early.catch(() => undefined);
+    this.#leftEarly.push(early);
+  }
+
+  #succeeded(outcome: Outcome | undefined): void {
+    this.#onItsWay = false;
+    if (this.#failure !== undefined) {
+      this.#failure = undefined;
+      this.#retryDelayMs = this.#options.retryDelayMs;
+      this.#options.onHealth(true, undefined);
+    }
+    outcome?.resolve();
+    this.#pump();
+  }
+
+  #failed(batch: Batch, outcome: Outcome | undefined, error: StoreError): void {
+    this.#onItsWay = false;
+    const wasHealthy = this.#failure === undefined;
+    this.#failure = error;
+    batch.forgetMessages();
+    // Commits that had nothing to write do not fail with their neighbours.
+    if (this.#batch.isEmpty) {
+      this.#outcome?.resolve();
+      this.#outcome = undefined;
+    }
+    batch.absorb(this.#batch);
+    this.#batch = batch;
+    if (wasHealthy) this.#options.onHealth(false, error);
+    outcome?.reject(error);
+    this.#retryLater();
+    this.#pump();
+  }
+
+  /** While the store cannot write: the open batch keeps what it must, and whoever waits for it learns of it. */
+  #refuse(error: StoreError): void {
+    if (this.#outcome === undefined) return;
+    this.#batch.forgetMessages();
+    this.#outcome.reject(error);
+  }
+
+  #retryLater(): void {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => {
+      if (!this.#onItsWay) this.#send(true);
+    }, this.#retryDelayMs);
+    this.#retryTimer.unref();
+    this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, retryDelayMaxMs);
+  }
+
+  #runAfterSend(): void {
+    const callbacks = this.#afterSend;
+    if (callbacks.length === 0) return;
+    this.#afterSend = [];
+    for (const callback of callbacks) callback();
+  }
+}
+
+class Outcome {
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (error: StoreError) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}

@@ -1,0 +1,153 @@
+// The worker's side of the store: one database, and one method for each request of `worker-protocol.ts`.
+
+import { closeSync, fdatasync, openSync } from 'node:fs';
+import { BatchApplier } from './apply-batch.ts';
+import { copyDatabase } from './backup.ts';
+import { Cleaner } from './cleaner.ts';
+import { StoreError } from './errors.ts';
+import { lockFolder } from './lock.ts';
+import { makeFolder, openDatabase, storeFileOf } from './open-database.ts';
+import { PageReader } from './read-pages.ts';
+import { readNumber } from './schema.ts';
+import { type Database, transaction } from './sqlite.ts';
+import type { Answers, RequestKind, Requests } from './worker-protocol.ts';
+
+// A store that has just become writable must be able to take a turn's messages, or it would fail again at once.
+const probeBytes = 256 * 1024;
+
+/** Everything that exists only while the database is open. */
+interface Open {
+  readonly database: Database;
+  readonly lock: Database | undefined;
+  readonly applier: BatchApplier;
+  readonly reader: PageReader;
+  readonly cleaner: Cleaner;
+  readonly flusher: LogFlusher | undefined;
+}
+
+export class WorkerStore {
+  #open: Open | undefined;
+  #file = 'store';
+
+  /** The file that error messages name. */
+  get file(): string {
+    return this.#file;
+  }
+
+  handle<Kind extends RequestKind>(kind: Kind, body: Requests[Kind]): Answers[Kind] {
+    return this.#handlers[kind](body);
+  }
+
+  readonly #handlers: { readonly [Kind in RequestKind]: (body: Requests[Kind]) => Answers[Kind] } = {
+    open: (body) => this.#openStore(body),
+    commit: (body) => this.#commit(body),
+    sessions: ({ afterKey, count }) => this.#parts().reader.sessions(afterKey, count),
+    queue: (body) => this.#parts().reader.queue(body.sessionKey, body.afterId, body.countMax, body.bytesMax),
+    retained: ({ afterTopic, bytesMax }) => this.#parts().reader.retained(afterTopic, bytesMax),
+    value: ({ space, key }) => this.#parts().reader.value(space, key),
+    values: (body) => this.#parts().reader.values(body.space, body.prefix, body.afterKey, body.bytesMax),
+    backup: ({ path }) => copyDatabase(this.#parts().database, path),
+    close: () => this.#close(),
+  };
+
+  #openStore({ settings, now }: Requests['open']): Answers['open'] {
+    const onDisk = settings.durability !== 'memory';
+    if (onDisk) {
+      this.#file = storeFileOf(settings.folder);
+      makeFolder(settings.folder);
+    }
+    const lock = onDisk ? lockFolder(settings.folder) : undefined;
+    try {
+      const { database, repairReport } = openDatabase(settings, now);
+      this.#open = {
+        database,
+        lock,
+        applier: new BatchApplier(database),
+        reader: new PageReader(database, now),
+        cleaner: new Cleaner(database, now),
+        flusher:
+          settings.durability === 'commit'
+            ? new LogFlusher(`${this.#file}-wal`, settings.flushIntervalMs)
+            : undefined,
+      };
+      this.#open.cleaner.wake();
+      return { state: readState(database), repairReport };
+    } catch (error) {
+      lock?.close();
+      throw error;
+    }
+  }
+
+  #commit({ bytes, probe }: Requests['commit']): undefined {
+    const { database, applier, cleaner, flusher } = this.#parts();
+    try {
+      const dropped = transaction(database, () => {
+        if (probe) database.exec(`INSERT OR REPLACE INTO value VALUES ('', '', zeroblob(${probeBytes}))`);
+        return applier.apply(bytes);
+      });
+      if (probe) database.exec("DELETE FROM value WHERE space = '' AND key = ''");
+      if (dropped) cleaner.wake();
+    } catch (error) {
+      applier.forgetReservations();
+      throw error;
+    }
+    flusher?.written();
+    return undefined;
+  }
+
+  #close(): undefined {
+    const { database, lock, cleaner, flusher } = this.#parts();
+    this.#open = undefined;
+    cleaner.stop();
+    flusher?.stop();
+    // The last connection to a database copies the log into it and removes the log.
+    database.close();
+    lock?.close();
+    return undefined;
+  }
+
+  #parts(): Open {
+    if (this.#open === undefined) throw new StoreError('TOBYMQ_STORE_CLOSED', 'the store is not open');
+    return this.#open;
+  }
+}
+
+function readState(database: Database): Answers['open']['state'] {
+  const counter = (name: string): number =>
+    readNumber(database, `SELECT value FROM counter WHERE name = '${name}'`);
+  return { lastSessionKey: counter('session'), lastMessageId: counter('message') };
+}
+
+/**
+ * Level `commit`: flushes the write-ahead log every so often, off this thread. A power loss then costs at most the
+ * interval; the log is checksummed, so it costs its end only.
+ */
+class LogFlusher {
+  readonly #descriptor: number;
+  readonly #timer: NodeJS.Timeout;
+  #dirty = false;
+
+  constructor(file: string, intervalMs: number) {
+    this.#descriptor = openSync(file, 'a');
+    this.#timer = setInterval(() => this.#flush(), intervalMs);
+    this.#timer.unref();
+  }
+
+  written(): void {
+    this.#dirty = true;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    closeSync(this.#descriptor);
+  }
+
+  #flush(): void {
+    if (!this.#dirty) return;
+    this.#dirty = false;
+    fdatasync(this.#descriptor, (error) => {
+      // It is tried again with the next interval; a disk that refuses for good makes the commits fail.
+      if (error !== null) this.#dirty = true;
+    });
+  }
+}
