@@ -1,5 +1,97 @@
 // The commands that run and administer the server.
 
-import type { Command } from './command.ts';
+import type { Command, CommandOption } from './command.ts';
 
-export const serverCommands: readonly Command[] = [];
+const configArgument = {
+  name: 'FILE',
+  description: 'A configuration of TobyMQ (YAML or JSON), or a mosquitto.conf.',
+};
+
+/** How the commands that talk to a running server find it. */
+export const apiOptions: readonly CommandOption[] = [
+  {
+    name: 'data',
+    value: 'DIR',
+    description: 'The data folder of the server; its address and token are read from there',
+    default: './data',
+  },
+  {
+    name: 'url',
+    value: 'URL',
+    description: 'The address of its HTTP API, instead of looking in the data folder',
+  },
+  { name: 'token', value: 'TOKEN', description: 'The token of its HTTP API (or the variable TOBYMQ_TOKEN)' },
+];
+
+export const serverCommands: readonly Command[] = [
+  {
+    name: 'config check',
+    group: 'Administration',
+    summary: 'Say what is wrong with a configuration file',
+    description:
+      'Lists every problem with file, line and key. Of a mosquitto.conf it also tells for each line whether it is supported.',
+    args: [configArgument],
+    examples: [
+      {
+        command: 'tobymq config check /etc/mosquitto/mosquitto.conf',
+        description: 'Would my Mosquitto configuration work?',
+      },
+    ],
+    load: async () => (await import('./config.ts')).checkConfig,
+  },
+  {
+    name: 'config convert',
+    group: 'Administration',
+    summary: 'Turn a mosquitto.conf into a configuration of TobyMQ',
+    args: [{ name: 'FILE', description: 'A mosquitto.conf.' }],
+    options: [
+      {
+        name: 'output',
+        short: 'o',
+        value: 'FILE',
+        description: 'Where to write it; it must not exist yet',
+        default: 'standard output',
+      },
+    ],
+    examples: [
+      {
+        command: 'tobymq config convert mosquitto.conf -o tobymq.yaml',
+        description: 'Move over from Mosquitto',
+      },
+    ],
+    load: async () => (await import('./config.ts')).convertConfig,
+  },
+  {
+    name: 'config reference',
+    group: 'Administration',
+    summary: 'Print what can be configured',
+    args: [{ name: 'FOLDER', description: 'Write the reference pages there instead.', optional: true }],
+    load: async () => (await import('./config.ts')).writeReference,
+  },
+  {
+    name: 'passwd',
+    group: 'Administration',
+    summary: 'Add, change or remove a user of a password file',
+    description: 'The password is asked for, or read from standard input. Hashes are argon2id.',
+    args: [
+      { name: 'FILE', description: 'The password file; it is made if it does not exist.' },
+      { name: 'NAME', description: 'The user name.' },
+    ],
+    options: [
+      { name: 'delete', short: 'D', description: 'Remove the user' },
+      { name: 'scram', description: 'Write a line for an authenticator of type scram' },
+      {
+        name: 'hash',
+        value: 'KIND',
+        values: ['argon2id', 'scrypt', 'sha512-pbkdf2', 'sha512'],
+        description: 'How it is hashed',
+        default: 'argon2id, or scrypt where there is no argon2',
+      },
+    ],
+    examples: [
+      { command: 'tobymq passwd users.txt anna', description: 'Add anna; her password is asked for' },
+      { command: 'echo "$SECRET" | tobymq passwd users.txt sensor-7', description: 'In a script' },
+    ],
+    load: async () => (await import('./passwd.ts')).passwd,
+  },
+];
