@@ -107,6 +107,12 @@ export class Context {
     return delay(milliseconds);
   }
 
+  /** Lets work go on beside the case, which awaits it later; if the case fails before that, its failure counts. */
+  aside<T>(work: Promise<T>): Promise<T> {
+    work.catch(() => {});
+    return work;
+  }
+
   /** A bare connection. */
   async open(
     options: { readonly allowHalfOpen?: boolean; readonly version?: MqttVersion } = {},

@@ -129,11 +129,12 @@ export const subscribeCases = casesOf('3.8 to 3.9 SUBSCRIBE', [
       }
       const count = 100;
       await client.subscribe(t.topic('s'), 1);
-      const stream = (async () => {
+      const publishAll = async (): Promise<void> => {
         for (let index = 0; index < count; index += 1) {
           await publisher.publish(t.topic('s'), String(index), { qos: 1 });
         }
-      })();
+      };
+      const stream = t.aside(publishAll());
       const seen: string[] = [];
       for (let index = 0; index < count; index += 1) {
         if (index % 10 === 0) {

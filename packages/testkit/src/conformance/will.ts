@@ -35,12 +35,13 @@ const keepAliveLoss: Scenario = {
     const silent = await t.connect({ keepAlive: 2, will: willOf(t) });
     const busy = await t.connect({ keepAlive: 2 });
     const without = await t.connect({ keepAlive: 0 });
-    const pinging = (async () => {
+    const keepBusy = async (): Promise<void> => {
       for (let index = 0; index < 4; index += 1) {
         await t.sleep(1500);
         await busy.ping();
       }
-    })();
+    };
+    const pinging = t.aside(keepBusy());
     await silent.peer.expectClose({ timeout: 9000 });
     const elapsed = performance.now() - since;
     // The clock of a server may tick in whole seconds, which moves the moment, but never before 1.5 times.
