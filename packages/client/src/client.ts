@@ -160,7 +160,7 @@ export class Client implements AsyncDisposable {
 
   #publish(topic: string, payload: Payload, options: PublishOptions | undefined): Promise<PublishResult> {
     const core = this.#core;
-    return core.publish(outgoingFields(topic, payload, options, core.settings.clock.now()), options);
+    return core.publish(outgoingFields(topic, payload, options, core.settings.clock), options);
   }
 
   /**

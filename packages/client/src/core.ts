@@ -20,14 +20,21 @@ import { Journal } from './journal.ts';
 import { Message } from './message.ts';
 import type { Credentials, Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
-import type { OutgoingFields, OutgoingMessage, PublishOptions, PublishResult } from './outgoing-message.ts';
+import {
+  type OutgoingFields,
+  type OutgoingMessage,
+  type PublishOptions,
+  type PublishResult,
+  success,
+} from './outgoing-message.ts';
 import { PacketIds } from './packet-ids.ts';
 import type { Subscription, SubscriptionOwner } from './subscription.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { type Attempt, type AttemptHooks, type SupervisedClient, Supervisor, safeUrl } from './supervisor.ts';
 import type { BytePipe } from './transports/transport.ts';
 
-const accepted: Promise<PublishResult> = Promise.resolve({ reasonCode: 0 });
+/** Most publishes of QoS 0 need no promise of their own. */
+const accepted: Promise<PublishResult> = Promise.resolve(success);
 const encoder = new TextEncoder();
 
 /** An event of the connection that other parts of the client wait for. */
@@ -329,45 +336,29 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   }
 
   #outcome(message: OutgoingMessage, options: PublishOptions | undefined): Promise<PublishResult> {
+    if (message.isSettled) return message.error === undefined ? accepted : Promise.reject(message.error);
+    if (options?.signal !== undefined || options?.timeout !== undefined) this.#limit(message, options);
     return new Promise((resolve, reject) => {
-      const settle = (error: ClientError | undefined, reasonCode: number): void => {
-        if (error === undefined) resolve(reasonCode === 0 ? { reasonCode: 0 } : { reasonCode });
-        else reject(error);
-      };
-      if (message.isSettled) return settle(message.error, 0);
-      message.onSettled = settle;
-      if (options?.signal !== undefined || options?.timeout !== undefined)
-        this.#limit(message, options, settle);
+      message.resolve = resolve;
+      message.reject = reject;
     });
   }
 
-  #limit(
-    message: OutgoingMessage,
-    { signal, timeout }: PublishOptions,
-    settle: (error: ClientError | undefined, reasonCode: number) => void,
-  ): void {
+  /** Lets the signal and the timeout end the call. */
+  #limit(message: OutgoingMessage, { signal, timeout }: PublishOptions): void {
     const { clock } = this.settings;
-    const onAbort = (): void => this.outgoing.cancel(message, abortError(signal!, message.topic));
+    const { topic } = message;
+    const onAbort = (): void => this.outgoing.cancel(message, abortError(signal!, topic));
+    const onTimeout = (): void => {
+      const what = `the message for ${topic} was not acknowledged in ${timeout}`;
+      this.outgoing.cancel(message, new ClientError('TOBYMQ_TIMEOUT', what, { topic }));
+    };
     const timer =
-      timeout === undefined
-        ? undefined
-        : clock.setTimeout(
-            () =>
-              this.outgoing.cancel(
-                message,
-                new ClientError(
-                  'TOBYMQ_TIMEOUT',
-                  `the message for ${message.topic} was not acknowledged in ${timeout}`,
-                  { topic: message.topic },
-                ),
-              ),
-            milliseconds(timeout, 'timeout'),
-          );
+      timeout === undefined ? undefined : clock.setTimeout(onTimeout, milliseconds(timeout, 'timeout'));
     signal?.addEventListener('abort', onAbort);
-    message.onSettled = (error, reasonCode) => {
+    message.onSettled = () => {
       clock.clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
-      settle(error, reasonCode);
     };
   }
 

@@ -290,7 +290,7 @@ export function settingsOf(options: ConnectOptions, platform: Platform): Setting
       options.will === undefined
         ? undefined
         : {
-            ...outgoingFields(options.will.topic, options.will.payload ?? '', options.will, clock.now()),
+            ...outgoingFields(options.will.topic, options.will.payload ?? '', options.will, clock),
             delaySeconds: Math.ceil(milliseconds(options.will.delay ?? 0, 'will.delay') / 1000),
           },
     receiveMaximum: integer(options.receiveMaximum, defaults.receiveMaximum, 1, 65_535, 'receiveMaximum'),

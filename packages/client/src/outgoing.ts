@@ -18,6 +18,18 @@ import { messageLimit, tooLarge } from './server-limits.ts';
 import type { RestoredMessage } from './store/session-store.ts';
 import { OutgoingAliases } from './topic-aliases.ts';
 
+/** What the codec encodes, and when it expires. */
+type SendableMessage = OutgoingFields & {
+  readonly type: typeof PacketType.Publish;
+  readonly packetId: number;
+  readonly dup: boolean;
+};
+
+function sendable(fields: OutgoingFields, packetId: number, dup: boolean): SendableMessage {
+  const { topic, payload, qos, retain, properties, expiresAt } = fields;
+  return { type: PacketType.Publish, topic, payload, qos, retain, dup, packetId, properties, expiresAt };
+}
+
 export class Outgoing {
   readonly #settings: Settings;
   readonly #clock: Clock;
@@ -88,7 +100,7 @@ export class Outgoing {
     if (this.#redelivery.length > 0) return false;
     const limit = messageLimit(fields, connection.limits);
     if (limit !== undefined) throw limit;
-    this.#write(connection, fields, 0, false);
+    this.#write(connection, sendable(fields, 0, false));
     return true;
   }
 
@@ -222,7 +234,9 @@ export class Outgoing {
   /** Sends the head of the queue for the first time; false if no packet identifier is free. */
   #sendFirst(connection: Connection, message: OutgoingMessage): boolean {
     const limit = messageLimit(message, connection.limits);
-    if (limit === undefined && message.expiresAt > this.#clock.now() && message.qos > 0) {
+    const isExpired =
+      message.expiresAt !== Number.POSITIVE_INFINITY && message.expiresAt <= this.#clock.now();
+    if (limit === undefined && !isExpired && message.qos > 0) {
       const id = this.#ids.take();
       if (id === 0) return false;
       message.packetId = id;
@@ -230,11 +244,11 @@ export class Outgoing {
     this.#queue.shift();
     if (limit !== undefined) {
       this.#end(message, limit);
-    } else if (message.expiresAt <= this.#clock.now()) {
+    } else if (isExpired) {
       this.#expire(message);
     } else if (message.qos === 0) {
       try {
-        this.#write(connection, message, 0, false);
+        this.#write(connection, message);
         message.settle(undefined);
       } catch (error) {
         this.#end(message, error as ClientError);
@@ -249,7 +263,8 @@ export class Outgoing {
 
   #sendOpen(connection: Connection, message: OutgoingMessage): void {
     try {
-      this.#write(connection, message, message.packetId, message.isSent); // [MQTT-3.3.1-1]
+      message.dup = message.isSent; // [MQTT-3.3.1-1]
+      this.#write(connection, message);
       message.isSent = true;
       message.isOnWire = true;
       this.#quota--;
@@ -259,16 +274,17 @@ export class Outgoing {
     }
   }
 
-  #write(connection: Connection, fields: OutgoingFields, packetId: number, dup: boolean): void {
-    const { topic, payload, qos, retain } = fields;
+  /** Encodes the message as it is, unless its expiry or an alias makes another packet of it. */
+  #write(connection: Connection, message: SendableMessage): void {
+    const { topic } = message;
     const { version, limits } = connection;
-    let { properties } = fields;
-    if (properties?.messageExpiryInterval !== undefined) {
+    let packet = message;
+    if (message.properties?.messageExpiryInterval !== undefined) {
       // What the server gets is the time that is left.
-      const leftMs = Math.max(0, fields.expiresAt - this.#clock.now());
-      properties = { ...properties, messageExpiryInterval: Math.ceil(leftMs / 1000) };
+      const leftMs = Math.max(0, message.expiresAt - this.#clock.now());
+      const properties = { ...message.properties, messageExpiryInterval: Math.ceil(leftMs / 1000) };
+      packet = { ...sendable(message, message.packetId, message.dup), properties };
     }
-    let packet = { type: PacketType.Publish, topic, payload, qos, retain, dup, packetId, properties };
     let size = encodedSize(packet, version);
     if (size > limits.maximumPacketSize) {
       this.droppedCount++;
@@ -277,9 +293,9 @@ export class Outgoing {
     const use = limits.topicAliasMaximum === 0 ? undefined : this.#aliases.use(topic);
     if (use !== undefined) {
       const aliased = {
-        ...packet,
+        ...sendable(packet, message.packetId, message.dup),
         topic: use.isNew ? topic : '',
-        properties: { ...properties, topicAlias: use.alias },
+        properties: { ...packet.properties, topicAlias: use.alias },
       };
       const aliasedSize = encodedSize(aliased, version);
       // A new alias makes the packet three bytes longer, which may be three too many.

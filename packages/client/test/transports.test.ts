@@ -84,7 +84,7 @@ test('B28: sockets have noDelay', async () => {
   const { client } = clientOf(server);
   await server.acceptClient();
   await client.whenConnected();
-  const ours = setNoDelay.mock.contexts.filter((socket) => socket.remotePort === server.port);
+  const ours = setNoDelay.mock.contexts.filter((socket) => (socket as Socket).remotePort === server.port);
   expect(ours).toHaveLength(1);
 });
 
