@@ -102,14 +102,18 @@ function median(numbers) {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
-/** Median time of one step in nanoseconds. `prepare` is called before every round and gives what `round` works on. */
+/**
+ * Median time of one step in nanoseconds of CPU, which other processes disturb less than time by the clock. `prepare` is
+ * called before every round and gives what `round` works on.
+ */
 function nanoseconds(steps, prepare, round, rounds = 7) {
   const times = [];
   for (let i = 0; i < rounds; i++) {
     const input = prepare(i);
-    const start = process.hrtime.bigint();
+    const start = process.cpuUsage();
     round(input);
-    times.push(Number(process.hrtime.bigint() - start) / steps);
+    const { user, system } = process.cpuUsage(start);
+    times.push(((user + system) * 1000) / steps);
   }
   return median(times);
 }

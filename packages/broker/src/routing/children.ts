@@ -7,8 +7,21 @@
 /** Changed only by the functions below. */
 export type Children<C> = undefined | readonly (string | C)[] | Map<string, C>;
 
-// Comparing this many short strings costs less than hashing one.
-const LISTED_CHILDREN_MAX = 6;
+// Comparing a dozen strings takes about as long as cutting one out, hashing and finding it in a Map, if they are in the
+// processor's cache. They are: a level in a list (`temperature`, `state`) mostly occurs below very many nodes, and
+// `sharedLevel` makes them share one string.
+const LISTED_CHILDREN_MAX = 12;
+
+const SHARED_LEVELS_MAX = 4096;
+const sharedLevels = new Map<string, string>();
+
+function sharedLevel(level: string): string {
+  const shared = sharedLevels.get(level);
+  if (shared !== undefined) return shared;
+  if (sharedLevels.size === SHARED_LEVELS_MAX) sharedLevels.clear();
+  sharedLevels.set(level, level);
+  return level;
+}
 
 export function getChild<C>(children: Children<C>, level: string): C | undefined {
   if (children === undefined) return undefined;
@@ -19,10 +32,10 @@ export function getChild<C>(children: Children<C>, level: string): C | undefined
 
 /** Adds or replaces a child; the result takes the place of `children`. */
 export function setChild<C>(children: Children<C>, level: string, child: C): Children<C> {
-  if (children === undefined) return [level, child];
+  if (children === undefined) return [sharedLevel(level), child];
   if (children instanceof Map) return children.set(level, child);
   for (let i = 0; i < children.length; i += 2) if (children[i] === level) return children.with(i + 1, child);
-  const longer = [...children, level, child];
+  const longer = children.concat(sharedLevel(level), child); // of the exact size; spreading would reserve 16 places more
   if (longer.length <= 2 * LISTED_CHILDREN_MAX) return longer;
   const map = new Map<string, C>();
   for (let i = 0; i < longer.length; i += 2) map.set(longer[i] as string, longer[i + 1] as C);

@@ -25,6 +25,8 @@ import { hasWildcard, levelEnd } from './levels.ts';
 /** What a tree holds for a filter; it knows its filter, so that the tree need not keep it a second time. */
 export interface FilterValue {
   readonly filter: string;
+  /** How many levels the filter has: `countLevels(filter)`. */
+  readonly levelCount: number;
 }
 
 type Child<V> = TreeNode<V> | V;
@@ -62,13 +64,16 @@ class TreeNode<V> {
   }
 }
 
+const REACHED_KEPT_MAX = 1024;
+
 /** Topic filters with a value each. */
 export class FilterTree<V extends FilterValue> {
   readonly #exact = new Map<string, V>();
   readonly #root = new TreeNode<V>();
   #wildcardCount = 0;
   #nodeCount = 1;
-  // The nodes reached at this level and at the next one: kept, so that a match allocates nothing for them.
+  // The nodes reached at this level and at the next one. The arrays are kept and never shortened, because V8 gives the
+  // memory of an array back when its length becomes 0: that alone doubled the time of a match.
   #reached: TreeNode<V>[] = [];
   #next: TreeNode<V>[] = [];
 
@@ -110,50 +115,60 @@ export class FilterTree<V extends FilterValue> {
     else if (this.get(filter) !== undefined) this.#remove(filter);
   }
 
-  /** Appends the values of all filters that match the topic name to `into`. */
-  match(topic: string, into: V[]): void {
+  /** Writes the values of all filters that match the topic name to the beginning of `into`, and returns how many. */
+  match(topic: string, into: V[]): number {
+    let found = 0;
     const exact = this.#exact.get(topic);
-    if (exact !== undefined) into.push(exact);
-    if (this.#wildcardCount === 0) return;
+    if (exact !== undefined) into[found++] = exact;
+    if (this.#wildcardCount === 0) return found;
 
     let reached = this.#reached;
     let next = this.#next;
-    reached.push(this.#root);
+    reached[0] = this.#root;
+    let reachedCount = 1;
     // [MQTT-4.7.2-1] At the first level wildcards do not see topics that begin with "$".
     let areWildcardsBlind = topic.charCodeAt(0) === 0x24;
     let start = 0;
-    while (reached.length > 0) {
-      for (let i = 0; i < reached.length; i++) {
+    let depth = 0;
+    while (reachedCount > 0) {
+      for (let i = 0; i < reachedCount; i++) {
         const { hash } = reached[i]!;
-        if (hash !== undefined && !areWildcardsBlind) into.push(hash); // also the parent: a/# matches a
+        if (hash !== undefined && !areWildcardsBlind) into[found++] = hash; // also the parent: a/# matches a
       }
       if (start > topic.length) {
-        for (let i = 0; i < reached.length; i++) {
+        for (let i = 0; i < reachedCount; i++) {
           const { value } = reached[i]!;
-          if (value !== undefined) into.push(value);
+          if (value !== undefined) into[found++] = value;
         }
         break;
       }
       const end = levelEnd(topic, start);
       const level = topic.slice(start, end);
-      for (let i = 0; i < reached.length; i++) {
+      let nextCount = 0;
+      depth++;
+      for (let i = 0; i < reachedCount; i++) {
         const node = reached[i]!;
         const child = getChild(node.children, level);
-        if (child instanceof TreeNode) next.push(child);
-        else if (child !== undefined && matches(child.filter, topic)) into.push(child);
+        if (child instanceof TreeNode) next[nextCount++] = child;
+        else if (child !== undefined && isMatch(child, topic, end, depth)) into[found++] = child;
         const plus = node.plus;
         if (plus === undefined || areWildcardsBlind) continue;
-        if (plus instanceof TreeNode) next.push(plus);
-        else if (matches(plus.filter, topic)) into.push(plus);
+        if (plus instanceof TreeNode) next[nextCount++] = plus;
+        else if (isMatch(plus, topic, end, depth)) into[found++] = plus;
       }
-      reached.length = 0;
-      [reached, next] = [next, reached];
+      const last = reached;
+      reached = next;
+      next = last;
+      reachedCount = nextCount;
       start = end + 1;
       areWildcardsBlind = false;
     }
-    reached.length = 0;
-    this.#reached = reached;
-    this.#next = next;
+    // What they still point to after the match is little, but not after an unusually wide one.
+    if (reached.length + next.length > REACHED_KEPT_MAX) {
+      this.#reached = [];
+      this.#next = [];
+    }
+    return found;
   }
 
   /** Every value, in no particular order. */
@@ -240,6 +255,14 @@ export class FilterTree<V extends FilterValue> {
       this.#nodeCount--;
     }
   }
+}
+
+/**
+ * Whether a value that hangs at `depth` levels, with all of them matched up to `end` of the topic, matches the rest. When
+ * both end here nothing is left to compare, and the filter's string, which lies somewhere else in memory, is not touched.
+ */
+function isMatch(value: FilterValue, topic: string, end: number, depth: number): boolean {
+  return (value.levelCount === depth && end === topic.length) || matches(value.filter, topic);
 }
 
 /** Hangs a value below a node that is still empty; its filter's levels before `start` lead to that node. */

@@ -9,3 +9,9 @@ export function levelEnd(text: string, start: number): number {
 export function hasWildcard(filter: string): boolean {
   return filter.includes('+') || filter.includes('#');
 }
+
+export function countLevels(filter: string): number {
+  let count = 1;
+  for (let slash = filter.indexOf('/'); slash !== -1; slash = filter.indexOf('/', slash + 1)) count++;
+  return count;
+}

@@ -19,7 +19,6 @@ import { matches } from '@tobymq/codec';
 import { FilterTree } from './filter-tree.ts';
 import type { SharedGroup, SharedGroupContext, SharedStrategy } from './shared-group.ts';
 import {
-  collectGroups,
   collectSubscriptions,
   plainCount,
   plainSubscription,
@@ -69,6 +68,8 @@ const NOBODY: readonly never[] = Object.freeze([]);
 // Looking at a missed change costs 20 to 60 ns, building a route 300 ns and more.
 const LOGGED_CHANGES = 16;
 
+const MATCHED_KEPT_MAX = 1024;
+
 /** Subscriptions of sessions `S`, and the way from a topic to them. */
 export class Router<S> {
   readonly #tree = new FilterTree<Subscribers<S>>();
@@ -83,7 +84,8 @@ export class Router<S> {
   #version = 0;
   #subscriptionCount = 0;
   #sharedSubscriptionCount = 0;
-  readonly #matched: Subscribers<S>[] = [];
+  /** The result of the last match, kept for the next one; never shortened, because V8 would give its memory back. */
+  #matched: Subscribers<S>[] = [];
 
   constructor(options: RouterOptions<S>) {
     this.#groupContext = {
@@ -173,12 +175,12 @@ export class Router<S> {
   /** All subscriptions that match a topic, unmerged and with all members of shared groups: for people who look. */
   subscriptionsOf(topic: string): Subscription<S>[] {
     const matched: Subscribers<S>[] = [];
-    this.#tree.match(topic, matched);
+    matched.length = this.#tree.match(topic, matched);
     const subscriptions: Subscription<S>[] = [];
     const groups: SharedGroup<S>[] = [];
     for (const subscribers of matched) {
       collectSubscriptions(subscribers, subscriptions);
-      collectGroups(subscribers, groups);
+      if (subscribers instanceof SubscriberSet) subscribers.collectGroups(groups);
     }
     for (const group of groups) subscriptions.push(...group.members);
     return subscriptions;
@@ -284,22 +286,22 @@ export class Router<S> {
   }
 
   #build(route: CachedRoute<S>): void {
-    const matched = this.#matched;
-    this.#tree.match(route.topic, matched);
-    route.targets = targetsOf(matched);
-    const groups: SharedGroup<S>[] = [];
-    for (let i = 0; i < matched.length; i++) collectGroups(matched[i]!, groups);
-    route.groups = groups.length === 0 ? NOBODY : groups;
-    matched.length = 0;
+    const count = this.#tree.match(route.topic, this.#matched);
+    route.targets = targetsOf(this.#matched, count);
+    route.groups = groupsOf(this.#matched, count);
+    // What the array still points to is little, but not after an unusually wide match.
+    if (count > MATCHED_KEPT_MAX) this.#matched = [];
   }
 }
 
 /** One target for each subscriber that has a plain subscription in any of the filters. */
-function targetsOf<S>(matched: readonly Subscribers<S>[]): readonly Target<S>[] {
+function targetsOf<S>(matched: readonly Subscribers<S>[], matchedCount: number): readonly Target<S>[] {
+  // The usual case in a way that allocates no more than it needs.
+  if (matchedCount === 1 && !(matched[0] instanceof SubscriberSet)) return [matched[0]!];
   let largest: Subscribers<S> | undefined;
   let largestCount = 0;
   let total = 0;
-  for (let i = 0; i < matched.length; i++) {
+  for (let i = 0; i < matchedCount; i++) {
     const count = plainCount(matched[i]!);
     total += count;
     if (count <= largestCount) continue;
@@ -313,7 +315,7 @@ function targetsOf<S>(matched: readonly Subscribers<S>[]): readonly Target<S>[] 
 
   // Several filters. Who subscribes to the one with the most subscribers is found there, so only the others go into a map.
   const others: Subscription<S>[] = [];
-  for (let i = 0; i < matched.length; i++) {
+  for (let i = 0; i < matchedCount; i++) {
     if (matched[i] !== largest) collectSubscriptions(matched[i]!, others);
   }
   const merged = new Map<S, Target<S>>();
@@ -326,4 +328,15 @@ function targetsOf<S>(matched: readonly Subscribers<S>[]): readonly Target<S>[] 
   for (const subscription of base) if (!merged.has(subscription.subscriber)) targets.push(subscription);
   for (const target of merged.values()) targets.push(target);
   return targets;
+}
+
+function groupsOf<S>(matched: readonly Subscribers<S>[], matchedCount: number): readonly SharedGroup<S>[] {
+  let groups: SharedGroup<S>[] | undefined;
+  for (let i = 0; i < matchedCount; i++) {
+    const subscribers = matched[i]!;
+    if (!(subscribers instanceof SubscriberSet) || !subscribers.hasGroups) continue;
+    groups ??= [];
+    subscribers.collectGroups(groups);
+  }
+  return groups ?? NOBODY;
 }

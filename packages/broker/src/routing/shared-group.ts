@@ -63,8 +63,8 @@ export class SharedGroup<S> {
       return replaced;
     }
     if (members.length < SCANNED_MEMBERS_MAX) {
-      // A new array: one that grows by push() reserves 16 places and more, and most groups stay small.
-      this.#members = [...members, subscription];
+      // A new array: one that grows by push() or spreading reserves 16 places more, and most groups stay small.
+      this.#members = members.concat(subscription);
       return undefined;
     }
     members.push(subscription);

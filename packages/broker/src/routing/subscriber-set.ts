@@ -4,6 +4,7 @@
 // tree. A `SubscriberSet` takes its place when a second one comes, or a shared one: it has the plain subscriptions by
 // subscriber, and the groups of the shared ones. The functions below treat both alike.
 
+import { countLevels } from './levels.ts';
 import { SharedGroup, type SharedGroupContext } from './shared-group.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -13,6 +14,7 @@ export type Subscribers<S> = Subscription<S> | SubscriberSet<S>;
 /** All subscriptions to one filter. */
 export class SubscriberSet<S> {
   readonly filter: string;
+  readonly levelCount: number;
   /** Without the shared ones. */
   #plain: Map<S, Subscription<S>> | undefined = undefined;
   // Several groups on one filter are rare, and a Map of one group takes more memory than the group.
@@ -20,10 +22,15 @@ export class SubscriberSet<S> {
 
   constructor(filter: string) {
     this.filter = filter;
+    this.levelCount = countLevels(filter);
   }
 
   get isEmpty(): boolean {
     return this.#plain === undefined && this.#groups === undefined;
+  }
+
+  get hasGroups(): boolean {
+    return this.#groups !== undefined;
   }
 
   /** How many plain subscriptions there are. */
@@ -102,9 +109,4 @@ export function plainSubscription<S>(
 export function collectSubscriptions<S>(subscribers: Subscribers<S>, into: Subscription<S>[]): void {
   if (subscribers instanceof SubscriberSet) subscribers.collectPlain(into);
   else into.push(subscribers);
-}
-
-/** Appends the shared groups to `into`. */
-export function collectGroups<S>(subscribers: Subscribers<S>, into: SharedGroup<S>[]): void {
-  if (subscribers instanceof SubscriberSet) subscribers.collectGroups(into);
 }

@@ -5,6 +5,7 @@
 // overlapping subscriptions of one session are merged into a `MergedTarget`.
 
 import type { QoS } from '@tobymq/codec';
+import { countLevels } from './levels.ts';
 
 /** Who gets one copy of a message, and in which form. */
 export interface Target<S> {
@@ -53,6 +54,8 @@ export class Subscription<S> implements Target<S> {
   readonly subscriber: S;
   /** Without `$share/name/`. */
   readonly filter: string;
+  /** How many levels the filter has; the filter tree asks for it. */
+  readonly levelCount: number;
   readonly shareName: string;
   readonly qos: QoS;
   readonly noLocal: boolean;
@@ -63,6 +66,7 @@ export class Subscription<S> implements Target<S> {
   constructor(subscriber: S, options: SubscriptionOptions) {
     this.subscriber = subscriber;
     this.filter = options.filter;
+    this.levelCount = countLevels(options.filter);
     this.shareName = options.shareName;
     this.qos = options.qos;
     this.noLocal = options.noLocal;

@@ -4,15 +4,19 @@ import { expect, test } from 'vitest';
 import { FilterTree, type FilterValue } from '../../src/routing/filter-tree.ts';
 import { topicFilter, topicName } from './arbitraries.ts';
 
+function newValue(filter: string): FilterValue {
+  return { filter, levelCount: filter.split('/').length };
+}
+
 function matched(tree: FilterTree<FilterValue>, topic: string): string[] {
   const values: FilterValue[] = [];
-  tree.match(topic, values);
+  values.length = tree.match(topic, values);
   return values.map((value) => value.filter).sort();
 }
 
 function treeOf(...filters: string[]): FilterTree<FilterValue> {
   const tree = new FilterTree<FilterValue>();
-  for (const filter of filters) tree.set({ filter });
+  for (const filter of filters) tree.set(newValue(filter));
   return tree;
 }
 
@@ -25,7 +29,7 @@ test('a tree finds the same filters as a list, while filters come and go', () =>
       for (const { isAdded, filter, topic } of steps) {
         expect(tree.get(filter)).toBe(list.get(filter));
         if (isAdded) {
-          const value = { filter };
+          const value = newValue(filter);
           tree.set(value);
           list.set(filter, value);
         } else {
@@ -80,7 +84,7 @@ test('a deep filter needs no nodes until another one shares its way', () => {
   const deep = `${'a/'.repeat(100)}+`;
   const tree = treeOf(deep);
   expect(tree.nodeCount).toBe(1);
-  tree.set({ filter: `${'a/'.repeat(50)}b/+` });
+  tree.set(newValue(`${'a/'.repeat(50)}b/+`));
   expect(tree.nodeCount).toBe(51);
   tree.delete(deep);
   tree.delete(`${'a/'.repeat(50)}b/+`);
@@ -100,7 +104,7 @@ test('thirty thousand levels are matched like three', () => {
 test('a node with many children forgets each of them', () => {
   const tree = new FilterTree<FilterValue>();
   const filters = Array.from({ length: 1000 }, (_, i) => [`x/${i}/+`, `x/${i}/#`]).flat();
-  for (const filter of filters) tree.set({ filter });
+  for (const filter of filters) tree.set(newValue(filter));
   expect(matched(tree, 'x/500/a')).toEqual(['x/500/#', 'x/500/+']);
   for (const filter of filters) tree.delete(filter);
   expect(tree.nodeCount).toBe(1);
