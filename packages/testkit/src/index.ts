@@ -5,6 +5,7 @@ export type { ConformanceCase, Feature } from './conformance/case.ts';
 export { catalogue, type Statement } from './conformance/catalogue.ts';
 export type { Target } from './conformance/context.ts';
 export { testedElsewhere } from './conformance/elsewhere.ts';
+export { type BrokerModule, embeddedServers } from './conformance/embedded.ts';
 export { conformanceCases } from './conformance/index.ts';
 export { type CaseResult, type Outcome, runSuite, type SuiteOptions } from './conformance/runner.ts';
 export type { ServerFactory, ServerSettings, StartedServer } from './conformance/settings.ts';

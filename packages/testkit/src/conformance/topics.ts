@@ -49,6 +49,19 @@ async function expectMatches(
   equal(await matches(t, filter, [...yes, ...no]), [...yes], `topics that ${filter} receives`);
 }
 
+/** A topic near a limit: granted and delivered whole, or refused. TobyMQ delivers it. */
+async function deliveredOrRefused(t: Context, topic: string): Promise<void> {
+  const client = await t.connect();
+  client.send(packet.subscribe({ version: t.version, id: 1, filters: [[topic, 0]] }));
+  const answer = await client.peer.next().catch(() => undefined);
+  const isGranted = answer?.type === packetType.SUBACK && decode.codes(answer, t.version).codes[0] === 0;
+  ok(isGranted || !t.strict, 'the filter is granted');
+  if (isGranted) {
+    await client.publish(topic, 'x');
+    equal((await client.message()).topic, topic, 'topic');
+  }
+}
+
 async function granted(t: Context, filters: readonly string[]): Promise<void> {
   const client = await t.connect();
   const { codes } = await client.subscribe(filters.map((filter) => [filter, 0x00] as const));
@@ -147,14 +160,7 @@ export const topicCases = casesOf('4.7 Topic names and filters', [
     v311: 'MQTT-4.7.3-3',
     title: 'a topic of 65,535 bytes is delivered, or refused by a limit',
     async run(t) {
-      const topic = t.topic('x').padEnd(65_535, 'x');
-      const client = await t.connect();
-      client.send(packet.subscribe({ version: t.version, id: 1, filters: [[topic, 0]] }));
-      const answer = await client.peer.next().catch(() => undefined);
-      if (answer?.type === packetType.SUBACK && (decode.codes(answer, t.version).codes[0] ?? 0x80) < 0x80) {
-        await client.publish(topic, 'x');
-        equal((await client.message()).topic.length, 65_535, 'length of the topic');
-      }
+      await deliveredOrRefused(t, t.topic('x').padEnd(65_535, 'x'));
     },
   },
   {
@@ -184,15 +190,12 @@ export const topicCases = casesOf('4.7 Topic names and filters', [
     },
   },
   {
-    v5: 'MQTT-4.7.3-4',
-    title: 'at most 200 topic levels are accepted',
+    v5: 'MQTT-4.7.3-3',
+    title: 'a topic of 200 levels is delivered, or refused by a limit; 201 levels are too many for TobyMQ',
     async run(t) {
       const topic = t.topic('x').concat('/x'.repeat(197));
-      equal(topic.split('/').length, 200, 'levels of the longest topic');
-      const client = await t.connect();
-      await client.subscribe(topic);
-      await client.publish(topic, 'deep', { qos: 1 });
-      equal(await t.collectTexts(client), ['deep'], 'messages');
+      equal(topic.split('/').length, 200, 'levels of the topic');
+      await deliveredOrRefused(t, topic);
       if (t.strict) {
         await neverGranted(t, `${topic}/x`);
         await t.refusesPacket(packet.publish({ topic: `${topic}/x`, payload: 'x' }), { codes: [0x81, 0x90] });
