@@ -1,11 +1,9 @@
-// One HTTP server on one address and port. WebSocket listeners and the HTTP API are put on it by path, so that they may
-// share a port.
+// An HTTP server that is given its sockets by a front. WebSocket listeners and the HTTP API are put on it by path, so
+// that they may share a port.
 
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TlsOptions } from 'node:tls';
 
 /** Takes a request to change to WebSocket. Answers false when the path is not its own. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Socket, head: Buffer) => boolean;
@@ -14,14 +12,13 @@ const requestTimeoutMs = 30_000;
 const headersTimeoutMs = 10_000;
 
 export class HttpHost {
-  readonly server: Server | TlsServer;
-  readonly #upgrades: UpgradeHandler[] = [];
+  readonly #server: Server;
+  #upgrade: UpgradeHandler | undefined;
   #pages: RequestListener | undefined;
 
-  constructor(tls: TlsOptions | undefined) {
-    const options = { requestTimeout: requestTimeoutMs, headersTimeout: headersTimeoutMs };
-    this.server = tls ? createTlsServer({ ...options, ...tls }) : createServer(options);
-    this.server.on('request', (request: IncomingMessage, response) => {
+  constructor() {
+    this.#server = createServer({ requestTimeout: requestTimeoutMs, headersTimeout: headersTimeoutMs });
+    this.#server.on('request', (request: IncomingMessage, response) => {
       if (this.#pages) {
         void this.#pages(request, response);
       } else {
@@ -33,25 +30,23 @@ export class HttpHost {
         response.end('MQTT over WebSocket is served here: connect with a WebSocket client.\n');
       }
     });
-    this.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (!this.#upgrades.some((handler) => handler(request, socket as Socket, head))) {
-        refuseUpgrade(socket, 404, 'Not Found', 'there is no WebSocket at this path');
-      }
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (this.#upgrade?.(request, socket as Socket, head)) return;
+      refuseUpgrade(socket, 404, 'Not Found', 'there is no WebSocket at this path');
     });
-    this.server.on('clientError', (_error, socket: Duplex) => {
+    this.#server.on('clientError', (_error, socket: Duplex) => {
       // The peer did not send HTTP, or gave up; there is nobody to tell more than this.
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
       else socket.destroy();
     });
   }
 
-  addUpgrade(handler: UpgradeHandler): void {
-    this.#upgrades.push(handler);
+  accept(socket: Socket): void {
+    this.#server.emit('connection', socket);
   }
 
-  removeUpgrade(handler: UpgradeHandler): void {
-    const index = this.#upgrades.indexOf(handler);
-    if (index >= 0) this.#upgrades.splice(index, 1);
+  setUpgrade(handler: UpgradeHandler | undefined): void {
+    this.#upgrade = handler;
   }
 
   /** What answers requests that are not WebSocket. */
@@ -59,15 +54,15 @@ export class HttpHost {
     this.#pages = pages;
   }
 
-  get isUsed(): boolean {
-    return this.#upgrades.length > 0 || this.#pages !== undefined;
+  /** Ends connections that wait for a next request; those that became WebSockets are no longer its own. */
+  close(): void {
+    this.#server.closeAllConnections();
   }
 }
 
 /** Answers an upgrade request with an HTTP error. */
 export function refuseUpgrade(socket: Duplex, status: number, name: string, reason: string): void {
   const body = `${reason}\n`;
-  socket.end(
-    `HTTP/1.1 ${status} ${name}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  const head = `HTTP/1.1 ${status} ${name}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}`;
+  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
 }

@@ -1,0 +1,117 @@
+// The sockets of one listener that accept connections: one per address. A front knows nothing of TLS, HTTP or MQTT; it
+// reads the PROXY header if there is to be one, and hands the socket on.
+
+import { createServer, type Server, type Socket } from 'node:net';
+import type { NamedListener } from '../policies.ts';
+import { bindAddresses, endpoint } from './addresses.ts';
+import { bindDescriptor, bindTcp, bindUnix, ListenError } from './bind.ts';
+import type { ProxyHeader } from './proxy-protocol.ts';
+import { ProxyGate } from './proxy-socket.ts';
+import { systemdSocket } from './systemd.ts';
+
+export type Place = Pick<NamedListener, 'type' | 'host' | 'port' | 'path' | 'ipv6Only' | 'systemd' | 'mode'>;
+
+/** An address that is open. */
+export interface OpenAddress {
+  /** `127.0.0.1:1883`, or the path of a Unix socket. */
+  readonly text: string;
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+export interface FrontHandler {
+  socket(socket: Socket, proxy: ProxyHeader | undefined): void;
+  /** A connection was turned away before it came to anything. */
+  refused(address: string, reason: string): void;
+}
+
+export class Front {
+  readonly #handler: FrontHandler;
+  readonly #servers: Server[] = [];
+  readonly addresses: OpenAddress[] = [];
+  #gate: ProxyGate | undefined;
+
+  private constructor(handler: FrontHandler) {
+    this.#handler = handler;
+  }
+
+  /** Opens everything or nothing. */
+  static async open(
+    place: Place,
+    options: Pick<NamedListener, 'proxyProtocol' | 'noDelay'>,
+    handler: FrontHandler,
+  ): Promise<Front> {
+    const front = new Front(handler);
+    front.configure(options);
+    try {
+      await front.#bind(place, options.noDelay);
+      return front;
+    } catch (error) {
+      await front.close();
+      throw error;
+    }
+  }
+
+  configure({ proxyProtocol }: Pick<NamedListener, 'proxyProtocol'>): void {
+    this.#gate = proxyProtocol && new ProxyGate(proxyProtocol);
+  }
+
+  async #bind(place: Place, noDelay: boolean): Promise<void> {
+    if (place.systemd !== undefined) {
+      const text = await bindDescriptor(this.#server(noDelay), systemdSocket(place.systemd, process.env));
+      this.addresses.push({ text, host: undefined, port: 0 });
+    } else if (place.type === 'unix') {
+      const path = place.path as string;
+      await bindUnix(
+        this.#server(noDelay),
+        path,
+        place.mode === undefined ? undefined : Number.parseInt(place.mode, 8),
+      );
+      this.addresses.push({ text: path, host: undefined, port: 0 });
+    } else {
+      await this.#bindAddresses(place, noDelay);
+    }
+  }
+
+  async #bindAddresses({ host, port, ipv6Only }: Place, noDelay: boolean): Promise<void> {
+    let chosen = port;
+    for (const address of bindAddresses(host, ipv6Only)) {
+      try {
+        // With port 0 the second address gets the port that the first was given.
+        chosen = await bindTcp(this.#server(noDelay), address.host, chosen, address.ipv6Only);
+        this.addresses.push({ text: endpoint(address.host, chosen), host: address.host, port: chosen });
+      } catch (error) {
+        const isAbsent =
+          error instanceof ListenError && ['EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(error.systemCode ?? '');
+        if (!address.optional || !isAbsent) throw error;
+      }
+    }
+  }
+
+  #server(noDelay: boolean): Server {
+    // allowHalfOpen: a client that has closed its side may still read what we send.
+    const server = createServer({ allowHalfOpen: true, noDelay }, (socket) => this.#accept(socket));
+    this.#servers.push(server);
+    return server;
+  }
+
+  #accept(socket: Socket): void {
+    if (!this.#gate) {
+      this.#handler.socket(socket, undefined);
+      return;
+    }
+    const address = socket.remoteAddress ?? 'unix';
+    this.#gate.read(
+      socket,
+      (header) => this.#handler.socket(socket, header.local ? undefined : header),
+      (reason) => this.#handler.refused(address, reason),
+    );
+  }
+
+  /** Stops accepting; connections that are open stay open. */
+  async close(): Promise<void> {
+    // close() calls back when the last connection is gone, which nobody waits for here.
+    for (const server of this.#servers) server.close();
+    await Promise.resolve();
+  }
+}

@@ -1,0 +1,183 @@
+// One listener: a front, on it TLS or not, on that HTTP and WebSocket or not, and at the end the broker, which gets a
+// stream of bytes and knows nothing of all this.
+
+import type { RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
+import { type ByteStream, NodeStream } from '@tobymq/broker';
+import { plainAddress } from '../authz/addresses.ts';
+import type { NamedListener } from '../policies.ts';
+import type { LoadedTls } from './certificates.ts';
+import { Front, type OpenAddress } from './front.ts';
+import { HttpHost } from './http-host.ts';
+import { Origins } from './origin.ts';
+import { peerInfo } from './peer-info.ts';
+import type { ProxyHeader } from './proxy-protocol.ts';
+import { type TlsFacts, TlsLayer } from './tls-layer.ts';
+import { webSocketUpgrade } from './websocket.ts';
+import { WebSocketStream } from './websocket-stream.ts';
+
+/** What a listener needs of the server. */
+export interface ListenerTarget {
+  attach(stream: ByteStream, listener: NamedListener): void;
+  /** May this address connect at all? Asked before TLS costs anything. */
+  accepts(address: string): boolean;
+  refused(listener: string, address: string, reason: string): void;
+  packetSizeOf(listener: NamedListener): number;
+}
+
+const noFacts: TlsFacts = { pskIdentity: undefined, isVerified: false };
+
+export class OpenListener {
+  #listener: NamedListener;
+  readonly #target: ListenerTarget;
+  readonly #origins = new Origins();
+  readonly #facts = new WeakMap<Socket, TlsFacts>();
+  readonly #tls: TlsLayer | undefined;
+  #loadedTls: LoadedTls | undefined;
+  readonly #http: HttpHost | undefined;
+  #front: Front | undefined;
+
+  private constructor(listener: NamedListener, tls: LoadedTls | undefined, target: ListenerTarget) {
+    this.#listener = listener;
+    this.#target = target;
+    this.#loadedTls = tls;
+    if (listener.tls && tls) {
+      this.#tls = new TlsLayer(listener.tls, tls, {
+        secured: (socket, facts) => {
+          this.#facts.set(socket, facts);
+          this.#pass(socket, undefined);
+        },
+        failed: (socket, reason) => {
+          const origin = this.#origins.of(socket as Socket);
+          this.#refused(origin?.remoteAddress ?? 'unknown', reason);
+        },
+      });
+    }
+    if (listener.type === 'ws' || listener.type === 'wss') {
+      this.#http = new HttpHost();
+      this.#setUpgrade();
+    }
+  }
+
+  static async open(
+    listener: NamedListener,
+    tls: LoadedTls | undefined,
+    target: ListenerTarget,
+  ): Promise<OpenListener> {
+    const opened = new OpenListener(listener, tls, target);
+    opened.#front = await Front.open(listener, listener, {
+      socket: (socket, proxy) => opened.#accept(socket, proxy),
+      refused: (address, reason) => opened.#refused(address, reason),
+    });
+    return opened;
+  }
+
+  /** The same listener on a new socket, after it was closed. */
+  openAgain(): Promise<OpenListener> {
+    return OpenListener.open(this.#listener, this.#loadedTls, this.#target);
+  }
+
+  get listener(): NamedListener {
+    return this.#listener;
+  }
+
+  get addresses(): readonly OpenAddress[] {
+    return this.#front?.addresses ?? [];
+  }
+
+  /** Takes settings that need no new socket. Connections that are open stay as they are. */
+  reconfigure(listener: NamedListener, tls: LoadedTls | undefined): void {
+    this.#listener = listener;
+    this.#loadedTls = tls;
+    this.#front?.configure(listener);
+    if (listener.tls && tls) this.#tls?.reload(listener.tls, tls);
+    if (this.#http) this.#setUpgrade();
+  }
+
+  /** Serves pages beside the WebSocket. */
+  setPages(pages: RequestListener | undefined): void {
+    this.#http?.setPages(pages);
+  }
+
+  async close(): Promise<void> {
+    await this.#front?.close();
+    this.#http?.close();
+  }
+
+  #accept(socket: Socket, proxy: ProxyHeader | undefined): void {
+    // A fault before anybody else listens must not end the process; the layers above have listeners of their own.
+    socket.on('error', ignoreEarlyFault);
+    const address = plainAddress(proxy?.sourceAddress ?? socket.remoteAddress ?? 'unix');
+    if (!this.#target.accepts(address)) {
+      socket.destroy();
+      this.#refused(address, 'the address is banned');
+      return;
+    }
+    if (proxy) this.#origins.add(socket, proxy);
+    if (this.#tls) this.#tls.accept(socket);
+    else this.#pass(socket, proxy);
+  }
+
+  #pass(socket: Socket, proxy: ProxyHeader | undefined): void {
+    if (this.#http) this.#http.accept(socket);
+    else this.#attach(socket, proxy);
+  }
+
+  #attach(socket: Socket, proxy: ProxyHeader | undefined): void {
+    const { name, type } = this.#listener;
+    const origin = this.#originOf(socket, proxy);
+    if (!origin) {
+      socket.destroy();
+      return;
+    }
+    const { remoteAddress, remotePort } = origin;
+    const facts = { ...(this.#facts.get(socket) ?? noFacts), proxy: origin.proxy };
+    const peer = peerInfo(type, socket, facts);
+    this.#target.attach(
+      new NodeStream(socket, { remoteAddress, remotePort, listener: name, peer }),
+      this.#listener,
+    );
+  }
+
+  #originOf(socket: Socket, proxy: ProxyHeader | undefined) {
+    if (this.#listener.type !== 'unix') return this.#origins.of(socket, proxy);
+    return { remoteAddress: proxy?.sourceAddress ?? 'unix', remotePort: proxy?.sourcePort ?? 0, proxy };
+  }
+
+  #setUpgrade(): void {
+    const listener = this.#listener;
+    const handler = webSocketUpgrade(
+      {
+        path: listener.path ?? '/mqtt',
+        origins: listener.origins,
+        compression: listener.compression,
+        packetSize: this.#target.packetSizeOf(listener),
+      },
+      (webSocket, request) => {
+        const { socket } = request;
+        const origin = this.#origins.of(socket);
+        if (!origin) {
+          webSocket.terminate();
+          return;
+        }
+        const { remoteAddress, remotePort, proxy } = origin;
+        const peer = peerInfo(listener.type, socket, { ...(this.#facts.get(socket) ?? noFacts), proxy });
+        const stream = new WebSocketStream(webSocket, {
+          remoteAddress,
+          remotePort,
+          listener: listener.name,
+          peer,
+        });
+        this.#target.attach(stream, this.#listener);
+      },
+      (request, reason) => this.#refused(plainAddress(request.socket.remoteAddress ?? 'unknown'), reason),
+    );
+    this.#http?.setUpgrade(handler);
+  }
+
+  #refused(address: string, reason: string): void {
+    this.#target.refused(this.#listener.name, address, reason);
+  }
+}
+
+function ignoreEarlyFault(): void {}

@@ -1,0 +1,111 @@
+// All listeners of the server: opened together or not at all, and changed by difference on reload. A listener whose
+// address stays the same keeps its socket and its clients.
+
+import { ConfigError } from '../config/errors.ts';
+import type { NamedListener } from '../policies.ts';
+import type { LoadedTls } from './certificates.ts';
+import { type ListenerTarget, OpenListener } from './listener.ts';
+
+/** A listener with its certificates read. */
+export interface PreparedListener {
+  readonly listener: NamedListener;
+  readonly tls: LoadedTls | undefined;
+}
+
+export interface ListenerChanges {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+export class ListenerManager {
+  readonly #target: ListenerTarget;
+  #open = new Map<string, OpenListener>();
+
+  constructor(target: ListenerTarget) {
+    this.#target = target;
+  }
+
+  /** The open listeners, in the order of the configuration. */
+  get listeners(): readonly OpenListener[] {
+    return [...this.#open.values()];
+  }
+
+  /**
+   * Makes the open listeners those that are given. New addresses are opened before anything is closed, so that a port
+   * that cannot be had changes nothing.
+   */
+  async apply(wanted: readonly PreparedListener[]): Promise<ListenerChanges> {
+    const next = new Map<string, OpenListener>();
+    const fresh: PreparedListener[] = [];
+    for (const prepared of wanted) {
+      const { name } = prepared.listener;
+      const current = this.#open.get(name);
+      if (current && placeOf(current.listener) === placeOf(prepared.listener)) next.set(name, current);
+      else fresh.push(prepared);
+    }
+    const leaving = [...this.#open].filter(([name, listener]) => next.get(name) !== listener);
+    // What takes over the address of a listener that leaves has to wait for it.
+    const occupied = new Set(leaving.flatMap(([, { addresses }]) => addresses.map(({ port }) => port)));
+    const waits = ({ listener }: PreparedListener): boolean =>
+      listener.port !== 0 && occupied.has(listener.port);
+    const opened = await this.#openAll(fresh.filter((prepared) => !waits(prepared)));
+    for (const [, listener] of leaving) await listener.close();
+    try {
+      for (const [name, listener] of await this.#openAll(fresh.filter(waits))) opened.set(name, listener);
+    } catch (error) {
+      for (const [, listener] of opened) await listener.close();
+      await this.#reopen(leaving);
+      throw error;
+    }
+    for (const { listener, tls } of wanted) next.get(listener.name)?.reconfigure(listener, tls);
+    this.#open = new Map(
+      wanted.map(({ listener: { name } }) => [name, (opened.get(name) ?? next.get(name)) as OpenListener]),
+    );
+    return {
+      added: [...opened.keys()],
+      removed: leaving.map(([name]) => name).filter((name) => !opened.has(name)),
+    };
+  }
+
+  async #openAll(prepared: readonly PreparedListener[]): Promise<Map<string, OpenListener>> {
+    const opened = new Map<string, OpenListener>();
+    try {
+      for (const { listener, tls } of prepared) {
+        opened.set(listener.name, await this.#openOne(listener, tls));
+      }
+      return opened;
+    } catch (error) {
+      for (const listener of opened.values()) await listener.close();
+      throw error;
+    }
+  }
+
+  async #openOne(listener: NamedListener, tls: LoadedTls | undefined): Promise<OpenListener> {
+    try {
+      return await OpenListener.open(listener, tls, this.#target);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      throw ConfigError.of(`listener ${listener.name}: ${error.problems[0]?.message}`);
+    }
+  }
+
+  /** A reload failed after listeners were closed for it: they come back. Their certificates are the ones they had. */
+  async #reopen(left: readonly (readonly [string, OpenListener])[]): Promise<void> {
+    for (const [name, closed] of left) {
+      const again = await closed.openAgain().catch(() => undefined);
+      if (again) this.#open.set(name, again);
+      else this.#open.delete(name);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const listener of this.#open.values()) await listener.close();
+    this.#open.clear();
+  }
+}
+
+/** What a listener cannot change without a new socket. */
+function placeOf({ type, host, port, path, ipv6Only, systemd, mode, noDelay }: NamedListener): string {
+  const isFile = type === 'unix';
+  return JSON.stringify([type, host, port, isFile ? path : '', ipv6Only, systemd, mode, noDelay]);
+}

@@ -1,0 +1,70 @@
+// Where log lines go: the standard streams, files, syslog. Files are written by pino's destination, at once and in order,
+// so that the last lines before a crash are there.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import pino from 'pino';
+import { ConfigError, fileFault } from '../config/errors.ts';
+import type { LogLevel } from './log.ts';
+
+export interface Destination {
+  write(line: string, level: LogLevel): void;
+  close(): void;
+}
+
+/** Opens those that lines are written to; `topic` and `none` are none of these. Throws {@link ConfigError}. */
+export function openDestinations(names: readonly string[]): Destination[] {
+  return names.filter((name) => name !== 'none' && name !== 'topic').map(open);
+}
+
+function open(name: string): Destination {
+  if (name === 'stderr' || name === 'stdout') return standardStream(name);
+  if (name === 'syslog') return new Syslog();
+  return openFile(name);
+}
+
+function standardStream(name: 'stderr' | 'stdout'): Destination {
+  return { write: (line) => void process[name].write(`${line}\n`), close: () => {} };
+}
+
+function openFile(path: string): Destination {
+  try {
+    const file = pino.destination({ dest: path, sync: true, append: true, mkdir: false });
+    file.on('error', () => {
+      // The disk is full or gone. There is nowhere left to say so but the standard error, once per line would be a flood.
+    });
+    return { write: (line) => void file.write(`${line}\n`), close: () => file.destroy() };
+  } catch (error) {
+    throw ConfigError.of(`the log file cannot be written: ${fileFault(error)}`, { file: path });
+  }
+}
+
+const priorities: Readonly<Record<LogLevel, string>> = {
+  error: '<3>',
+  warn: '<4>',
+  info: '<6>',
+  debug: '<7>',
+  trace: '<7>',
+};
+
+/** Node has no datagram Unix sockets, so lines go through the program `logger`, which every system has. */
+class Syslog implements Destination {
+  readonly #logger: ChildProcess;
+
+  constructor() {
+    this.#logger = spawn('logger', ['--tag', 'tobymq', '--prio-prefix', '--priority', 'daemon.info'], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    // Without `logger` the lines go nowhere; that must not end the server.
+    this.#logger.on('error', () => {});
+    this.#logger.stdin?.on('error', () => {});
+    this.#logger.unref();
+  }
+
+  write(line: string, level: LogLevel): void {
+    this.#logger.stdin?.write(`${priorities[level]}${line}\n`);
+  }
+
+  close(): void {
+    this.#logger.stdin?.end();
+  }
+}

@@ -1,0 +1,139 @@
+// The log of the server. Everything that happens arrives here as an event with fields, from the broker and from the
+// server itself; a format makes a line of it, and the line goes to each destination.
+//
+// The level, and the clients whose every event is written, can be changed while the server runs.
+
+import type { LogFields, Logger } from '@tobymq/broker';
+import type { LogConfig } from '../config/schema.ts';
+import { type Destination, openDestinations } from './destinations.ts';
+import { jsonFormat } from './json.ts';
+import { mosquittoFormat } from './mosquitto.ts';
+import { prettyFormat } from './pretty.ts';
+
+export type LogLevel = LogConfig['level'];
+
+export interface LogEvent {
+  readonly level: LogLevel;
+  readonly event: string;
+  readonly fields: LogFields;
+  readonly time: number;
+}
+
+/** Makes a line of an event, or nothing when the format has no line for it. */
+export type LogFormat = (event: LogEvent) => LogLine | undefined;
+
+export interface LogLine {
+  /** Without the line end. */
+  readonly text: string;
+  /** Below which topic of `$SYS/broker/log/` it goes: `E`, `W`, `N`, `I`, `D`, `M/subscribe`, `M/unsubscribe`. */
+  readonly topic: string;
+}
+
+const ranks: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3, trace: 4 };
+
+/** Events of single connections, which `log.connections: false` leaves out. */
+const connectionEvents = new Set(['client-connected', 'client-disconnected', 'connection-opened']);
+
+export class Log implements Logger {
+  #config: LogConfig;
+  #rank: number;
+  #clients: ReadonlySet<string>;
+  #format: LogFormat;
+  #destinations: readonly Destination[];
+  /** Lines for the destination `topic`; set once the broker runs. */
+  publish: ((topic: string, line: string) => void) | undefined;
+  #isPublishing = false;
+
+  /** Opens the destinations; throws when a file cannot be written. */
+  constructor(config: LogConfig) {
+    this.#config = config;
+    this.#destinations = openDestinations(config.to);
+    this.#rank = ranks[config.level];
+    this.#clients = new Set(config.clients);
+    this.#format = formatOf(config);
+  }
+
+  get level(): LogLevel {
+    return this.#config.level;
+  }
+
+  get clients(): readonly string[] {
+    return this.#config.clients;
+  }
+
+  /** Takes other settings, and opens its files anew, so that a rotated log goes on in a new file. */
+  configure(config: LogConfig): void {
+    const destinations = openDestinations(config.to);
+    for (const destination of this.#destinations) destination.close();
+    this.#destinations = destinations;
+    this.#config = config;
+    this.#rank = ranks[config.level];
+    this.#clients = new Set(config.clients);
+    this.#format = formatOf(config);
+  }
+
+  /** Changes what is written without touching where. */
+  adjust(change: {
+    readonly level?: LogLevel | undefined;
+    readonly clients?: readonly string[] | undefined;
+  }): void {
+    const { level = this.#config.level, clients = this.#config.clients } = change;
+    this.#config = { ...this.#config, level, clients: [...clients] };
+    this.#rank = ranks[level];
+    this.#clients = new Set(clients);
+  }
+
+  log(level: LogLevel, event: string, fields: LogFields): void {
+    if (!this.#isWanted(level, event, fields)) return;
+    const line = this.#format({ level, event, fields, time: Date.now() });
+    if (!line) return;
+    for (const destination of this.#destinations) destination.write(line.text, level);
+    if (this.#config.to.includes('topic')) this.#publish(line);
+  }
+
+  #isWanted(level: LogLevel, event: string, fields: LogFields): boolean {
+    // The format of Mosquitto has kinds of its own and decides itself.
+    if (this.#config.format !== 'mosquitto' && ranks[level] > this.#rank) {
+      return this.#clients.size > 0 && this.#clients.has(fields.clientId as string);
+    }
+    return this.#config.connections || !connectionEvents.has(event);
+  }
+
+  /** To publish a line may itself cause lines; those are not published. */
+  #publish({ text, topic }: LogLine): void {
+    if (this.#isPublishing) return;
+    this.#isPublishing = true;
+    try {
+      this.publish?.(`$SYS/broker/log/${topic}`, text);
+    } finally {
+      this.#isPublishing = false;
+    }
+  }
+
+  /** Writes out what waits. */
+  close(): void {
+    for (const destination of this.#destinations) destination.close();
+    this.#destinations = [];
+  }
+}
+
+function formatOf(config: LogConfig): LogFormat {
+  switch (config.format) {
+    case 'json':
+      return jsonFormat();
+    case 'pretty':
+      return prettyFormat(wantsColours(config));
+    case 'mosquitto':
+      return mosquittoFormat(config);
+    case 'auto':
+      return process.stderr.isTTY ? prettyFormat(wantsColours(config)) : jsonFormat();
+  }
+}
+
+function wantsColours({ to }: LogConfig): boolean {
+  return (
+    process.env.NO_COLOR === undefined &&
+    process.stderr.isTTY === true &&
+    to.every((name) => name === 'stderr')
+  );
+}
