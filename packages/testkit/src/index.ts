@@ -1,6 +1,7 @@
 // What the tests of all packages share.
 
 export { type CertificateFiles, makeCertificates, type TestCertificates } from './certificates.ts';
+export { auditConnection } from './conformance/audit.ts';
 export type { ConformanceCase, Feature } from './conformance/case.ts';
 export { catalogue, type Statement } from './conformance/catalogue.ts';
 export type { Target } from './conformance/context.ts';

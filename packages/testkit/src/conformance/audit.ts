@@ -51,7 +51,7 @@ export function auditConnection(frames: readonly Frame[], version: MqttVersion):
   let isOver = false;
   for (const frame of frames) {
     try {
-      ok(!isOver, 'a packet after DISCONNECT'); // [MQTT-3.14.4-1]
+      ok(!isOver, 'a packet after DISCONNECT or a refusal'); // [MQTT-3.14.4-1], [MQTT-3.2.2-7]
       auditFixedHeader(frame, version);
       if (frame.type === packetType.CONNACK) {
         ok(!isAccepted, 'a second CONNACK'); // [MQTT-3.2.0-2]

@@ -291,6 +291,22 @@ export const formatCases = casesOf('2.1 to 2.2 Packet format', [
       for (const single of onceInPublish) {
         await t.refusesPacket(packet.publish({ topic, properties: [single, single] }), { codes: [0x82] });
       }
+      const delay = [property.willDelayInterval, 1] as const;
+      const will = { topic, payload: 'x', properties: [delay, delay] };
+      await t.refusesConnect(packet.connect({ clientId: t.clientId(), will }), { codes: [0x82] });
+      const reason = [property.reasonString, 'r'] as const;
+      const expiry = [property.sessionExpiryInterval, 1] as const;
+      await t.refusesPacket(packet.puback({ id: 1, reason: 0, properties: [reason, reason] }), {
+        codes: [0x82],
+      });
+      await t.refusesPacket(packet.disconnect({ reason: 0, properties: [reason, reason] }), {
+        codes: [0x82],
+      });
+      await t.refusesPacket(
+        packet.disconnect({ reason: 0, properties: [expiry, expiry] }),
+        { codes: [0x82] },
+        { expiry: 10 },
+      );
       const user = [property.userProperty, ['a', '1']] as const;
       const client = await t.connect({ properties: [user, user] });
       await client.publish(topic, 'x', { qos: 1, properties: [user, user] });
