@@ -6,6 +6,7 @@ import {
   type Connack,
   type ConnectInput,
   type ConnectProperties,
+  encodedSize,
   type Packet,
   PacketType,
   type ProtocolVersion,
@@ -119,6 +120,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     const { signal, url } = attempt;
     const credentials = await this.#credentials(attempt);
     const authenticationData = await this.#startAuth();
+    const packet = this.#connectPacket(attempt.version, credentials, authenticationData);
     const openTransport = settings.transport ?? settings.platform.transports[url.protocol]!;
     const pipe = await openTransport({
       url,
@@ -132,7 +134,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
       pipe.close(signal.reason as ClientError);
       throw signal.reason;
     }
-    this.#connect(pipe, this.#connectPacket(attempt.version, credentials, authenticationData), hooks);
+    this.#connect(pipe, packet, hooks);
   }
 
   async #credentials({ signal, attempt, url }: Attempt): Promise<Credentials> {
@@ -209,7 +211,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     // Within this process a 5.0 session is resumed; before 5.0 that would leave sessions of nobody at the server.
     const resumes =
       this.#hasConnected && (version === 5 ? settings.sessionExpirySeconds > 0 : settings.keepSession);
-    return {
+    const packet: ConnectInput = {
       type: PacketType.Connect,
       protocolVersion: version,
       clientId: this.clientId,
@@ -220,6 +222,16 @@ export class Core implements SupervisedClient, SubscriptionOwner {
       will: this.#will(),
       properties: version === 5 ? this.#connectProperties(authenticationData) : undefined,
     };
+    try {
+      encodedSize(packet, version);
+    } catch (cause) {
+      throw new ClientError(
+        'TOBYMQ_OPTION_INVALID',
+        `no CONNECT can be made of the options: ${messageOf(cause)}`,
+        { cause },
+      );
+    }
+    return packet;
   }
 
   #connectProperties(authenticationData: Uint8Array | undefined): ConnectProperties {
