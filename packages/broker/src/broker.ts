@@ -1,4 +1,425 @@
-// The broker: puts the parts together.
+// The broker: puts the parts together, starts and stops them in a stated order, and is what programs and extensions
+// hold in their hands.
+//
+//     start   store opens → sessions and retained messages load → bus → extensions, in order → the clock runs
+//     stop    listeners close → clients get DISCONNECT 0x8B → extensions, in reverse → bus → store
 
-/** An MQTT server as a library. */
-export class Broker {}
+import type { MessageProperties } from '@tobymq/codec';
+import { systemClock } from './clock.ts';
+import { type CloseReason, SHUTTING_DOWN, serverClose } from './connection/close.ts';
+import type { Connection } from './connection/connection.ts';
+import { Core } from './core.ts';
+import { propertiesObject } from './delivery/raw-properties.ts';
+import { BrokerError } from './errors.ts';
+import { type ExplainOptions, type Explanation, explain } from './explain.ts';
+import type { ClientInfo, Extension } from './extension.ts';
+import { Hooks } from './hooks.ts';
+import {
+  type ConnectedClient,
+  clientInfo,
+  type SessionInfo,
+  sessionInfo,
+  subscriptionsOf,
+  type TopicSubscription,
+} from './inspect.ts';
+import {
+  type InternalSubscription,
+  type PublishMessage,
+  publishInternally,
+  type ReceivedMessage,
+  type SubscribeOptions,
+  subscribeInternally,
+} from './internal-client.ts';
+import { defaultLimits, type Limits, resolveLimits } from './limits.ts';
+import { ListenerState } from './listener-state.ts';
+import { noLogger } from './logger.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import {
+  type BrokerOptions,
+  defaultListenerSettings,
+  type ListenerSettings,
+  type ListenOptions,
+  resolveListenerSettings,
+} from './options.ts';
+import { MemoryStore } from './store/memory.ts';
+import type { StoredMessage } from './store/store.ts';
+import { SysTopics } from './sys-topics.ts';
+import type { ByteStream } from './transports/byte-stream.ts';
+import { type BytePipe, MemoryConnection } from './transports/memory.ts';
+import { type Listener, listenTcp } from './transports/tcp.ts';
+import { type ValueSpace, valueSpace } from './values.ts';
+
+/** How often deadlines are looked at. */
+const TICK_MS = 100;
+/** How often routes that nobody uses are forgotten, in ticks. */
+const AGE_TICKS = 600;
+
+/** How a client is disconnected by `broker.kick`. */
+export interface KickOptions {
+  /** Default: 0x98, administrative action. */
+  readonly reasonCode?: number | undefined;
+  readonly reason?: string | undefined;
+  /** Where to go instead; with 0x9C and 0x9D. */
+  readonly serverReference?: string | undefined;
+  /** Whether the session ends as well. Default: false. */
+  readonly endSession?: boolean | undefined;
+}
+
+/** A retained message. */
+export interface RetainedMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: 0 | 1 | 2;
+  readonly properties: MessageProperties | undefined;
+  readonly publishedAt: number;
+  readonly publisher: string;
+}
+
+/**
+ * An MQTT server as a library.
+ *
+ * @example
+ * const broker = await Broker.start();
+ * const listener = await broker.listen({ port: 1883 });
+ * broker.subscribe('rooms/#', ({ topic, payload }) => console.log(topic, payload.length));
+ * await broker.publish({ topic: 'rooms/kitchen/light', payload: 'on', retain: true });
+ * await broker.stop();
+ */
+export class Broker {
+  /** All counters, as plain numbers that may be read at any time. */
+  readonly metrics: Metrics;
+  readonly #core: Core;
+  readonly #options: BrokerOptions;
+  #extensions: readonly Extension[];
+  readonly #started: Extension[] = [];
+  #listenerDefaults: ListenerSettings;
+  readonly #listeners = new Set<Listener>();
+  readonly #states = new Map<string, ListenerState>();
+  readonly #perAddress = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #sys: SysTopics | undefined;
+  #stopping: Promise<void> | undefined;
+
+  private constructor(core: Core, options: BrokerOptions, listenerDefaults: ListenerSettings) {
+    this.#core = core;
+    this.metrics = core.metrics;
+    this.#options = options;
+    this.#extensions = options.extensions ?? [];
+    this.#listenerDefaults = listenerDefaults;
+  }
+
+  /** Starts a broker; it serves nobody until it listens. */
+  static async start(options: BrokerOptions = {}): Promise<Broker> {
+    const limits = resolveLimits(defaultLimits, options.limits ?? {});
+    const listenerDefaults = resolveListenerSettings(defaultListenerSettings, options.listenerDefaults ?? {});
+    const clock = options.clock ?? systemClock;
+    const logger = options.logger ?? noLogger;
+    const metrics = createMetrics(clock.now());
+    const store = options.store ?? new MemoryStore();
+    store.onHealth = (isHealthy, error) => {
+      if (isHealthy) logger.log('info', 'store-recovered', {});
+      else logger.log('error', 'store-unavailable', { error });
+    };
+    const state = await store.open();
+    const hooks = new Hooks([], () => {});
+    const core = new Core({ store, state, bus: options.bus, limits, metrics, logger, clock, hooks });
+    const broker = new Broker(core, options, listenerDefaults);
+    try {
+      await broker.#begin();
+    } catch (error) {
+      await broker.stop();
+      throw error;
+    }
+    return broker;
+  }
+
+  async #begin(): Promise<void> {
+    const core = this.#core;
+    this.#rebuildHooks();
+    for await (const page of core.store.loadRetained())
+      for (const message of page) core.retained.load(message);
+    for await (const page of core.store.loadSessions()) for (const loaded of page) core.sessions.load(loaded);
+    await core.bus?.start({
+      deliver: (message) => void core.routeStored(message),
+      evict: async (clientId) => {
+        core.sessions.get(clientId)?.link?.close(serverClose(0x8e, 'session taken over'));
+        await core.gate.settled();
+      },
+    });
+    for (const extension of this.#extensions) await this.#startExtension(extension);
+    const sys = this.#options.sys ?? {};
+    if (sys.enabled !== false) this.#sys = new SysTopics(core, sys);
+    let ticks = 0;
+    this.#timer = setInterval(() => {
+      core.wheel.advance(core.clock.now());
+      this.#sys?.tick();
+      if (++ticks % AGE_TICKS === 0) core.router.age();
+    }, TICK_MS);
+    this.#timer.unref();
+  }
+
+  /**
+   * Opens a TCP listener.
+   *
+   * @example
+   * const { port } = await broker.listen({ port: 0, host: '127.0.0.1', maximumQoS: 1 });
+   */
+  async listen(options: ListenOptions = {}): Promise<Listener> {
+    if (this.#core.isStopping) throw new BrokerError('TOBYMQ_BROKER_STOPPED', 'the broker has stopped');
+    const settings = resolveListenerSettings(this.#listenerDefaults, options);
+    const { port = 1883, host = '127.0.0.1', name } = options;
+    const opened = await listenTcp({ port, host, name }, (stream) =>
+      this.#stateOf(stream.listener, settings).accept(stream),
+    );
+    const listener: Listener = {
+      ...opened,
+      close: async () => {
+        this.#listeners.delete(listener);
+        await opened.close();
+      },
+    };
+    this.#listeners.add(listener);
+    return listener;
+  }
+
+  /**
+   * Serves MQTT on a byte stream that somebody else has accepted: TLS, WebSocket, a Unix socket, anything.
+   *
+   * @example
+   * server.on('secureConnection', (socket) => broker.attach(new NodeStream(socket, origin), { maximumQoS: 1 }));
+   */
+  attach(stream: ByteStream, settings: Partial<ListenerSettings> = {}): void {
+    const known = this.#states.get(stream.listener);
+    const state =
+      known ?? this.#stateOf(stream.listener, resolveListenerSettings(this.#listenerDefaults, settings));
+    state.accept(stream);
+  }
+
+  /**
+   * A connection to this broker without a socket. It has the shape of the transports of `@tobymq/client`.
+   *
+   * @example
+   * const client = await connect({ transport: () => broker.connect() });
+   */
+  connect(settings: Partial<ListenerSettings> = {}): BytePipe {
+    const connection = new MemoryConnection('memory');
+    this.attach(connection, settings);
+    return connection.pipe;
+  }
+
+  /**
+   * Publishes a message. Resolves when it was handed to all subscribers and, where it has to be, stored. `from` names
+   * the client on whose behalf it is published; then the rules for that client are asked.
+   */
+  publish(
+    message: PublishMessage,
+    options: { readonly from?: ClientInfo | undefined } = {},
+  ): Promise<{ readonly matched: number }> {
+    return publishInternally(this.#core, message, options.from);
+  }
+
+  /**
+   * Calls `handler` for every message that matches the filter, until `close()`.
+   *
+   * @example
+   * const subscription = broker.subscribe('alarms/#', ({ topic }) => console.log(topic));
+   * subscription.close();
+   */
+  subscribe(
+    filter: string,
+    handler: (message: ReceivedMessage) => void,
+    options?: SubscribeOptions,
+  ): InternalSubscription {
+    return subscribeInternally(this.#core, filter, handler, options);
+  }
+
+  /** Disconnects a client; false if it is not connected and no session was ended. */
+  kick(clientId: string, options: KickOptions = {}): boolean {
+    const session = this.#core.sessions.get(clientId);
+    if (session === undefined) return false;
+    const { reasonCode = 0x98, reason = 'disconnected by the administrator', serverReference } = options;
+    const close: CloseReason = { reasonCode, reason, serverReference, initiator: 'server' };
+    const link = session.link ?? session.pending;
+    link?.close(close);
+    if (options.endSession === true) this.#core.endSession(session, 'removed');
+    return link !== undefined || options.endSession === true;
+  }
+
+  /** All connected clients. */
+  *clients(): IterableIterator<ConnectedClient> {
+    for (const connection of this.#connections()) {
+      const info = clientInfo(connection);
+      if (info !== undefined) yield info;
+    }
+  }
+
+  client(clientId: string): ConnectedClient | undefined {
+    const link = this.#core.sessions.get(clientId)?.link;
+    return link === undefined ? undefined : clientInfo(link as Connection);
+  }
+
+  /** All sessions, connected or not. */
+  *sessions(): IterableIterator<SessionInfo> {
+    for (const session of this.#core.sessions.all()) yield sessionInfo(session);
+  }
+
+  session(clientId: string): SessionInfo | undefined {
+    const session = this.#core.sessions.get(clientId);
+    return session && sessionInfo(session);
+  }
+
+  /** All subscriptions that match a topic. */
+  subscriptionsOf(topic: string): readonly TopicSubscription[] {
+    return subscriptionsOf(this.#core, topic);
+  }
+
+  /** Retained messages whose topics match a filter. */
+  *retained(filter = '#'): IterableIterator<RetainedMessage> {
+    const cursor = this.#core.retained.tree.cursor(filter);
+    const now = this.#core.clock.now();
+    for (let hasMore = true; hasMore; ) {
+      const found: StoredMessage[] = [];
+      hasMore = cursor.take(found, 64, 1_024);
+      for (const { topic, payload, qos, properties, publishedAt, publisher, expiresAt } of found) {
+        if (expiresAt > 0 && expiresAt <= now) continue;
+        const expiry = expiresAt > 0 ? Math.ceil((expiresAt - now) / 1000) : -1;
+        yield {
+          topic,
+          payload,
+          qos,
+          properties: propertiesObject(properties, expiry),
+          publishedAt,
+          publisher,
+        };
+      }
+    }
+  }
+
+  /** Removes the retained message of a topic; false if there is none. */
+  deleteRetained(topic: string): boolean {
+    return this.#core.retained.delete(topic);
+  }
+
+  /**
+   * Says who would get a message to a topic and who would not, and why.
+   *
+   * @example
+   * const { receivers, publisher } = await broker.explain('rooms/kitchen/light', { publisher: 'switch-1' });
+   */
+  explain(topic: string, options: ExplainOptions = {}): Promise<Explanation> {
+    return explain(this.#core, topic, options);
+  }
+
+  /** A durable key-value space; extensions use their own name for it. */
+  values(space: string): ValueSpace {
+    return valueSpace(this.#core, space);
+  }
+
+  /** Adds an extension at the end and starts it. */
+  async addExtension(extension: Extension): Promise<void> {
+    await this.#startExtension(extension);
+    this.#extensions = [...this.#extensions, extension];
+    this.#rebuildHooks();
+  }
+
+  /** Removes an extension and stops it. */
+  async removeExtension(extension: Extension): Promise<void> {
+    if (!this.#extensions.includes(extension)) return;
+    this.#extensions = this.#extensions.filter((other) => other !== extension);
+    this.#rebuildHooks();
+    this.#started.splice(this.#started.indexOf(extension), 1);
+    await extension.stop?.();
+  }
+
+  /** Rules have changed: forgets all answers that connections keep. */
+  invalidateAuthorization(): void {
+    this.#core.rulesVersion++;
+  }
+
+  /** Changes limits, and the settings of listeners that are given by name, while the broker runs. */
+  configure(change: {
+    readonly limits?: Partial<Limits> | undefined;
+    readonly listenerDefaults?: Partial<ListenerSettings> | undefined;
+    readonly listeners?: Readonly<Record<string, Partial<ListenerSettings>>> | undefined;
+  }): void {
+    const core = this.#core;
+    core.limits = resolveLimits(core.limits, change.limits ?? {});
+    this.#listenerDefaults = resolveListenerSettings(this.#listenerDefaults, change.listenerDefaults ?? {});
+    for (const [name, settings] of Object.entries(change.listeners ?? {})) {
+      const state = this.#states.get(name);
+      if (state === undefined) this.#stateOf(name, resolveListenerSettings(this.#listenerDefaults, settings));
+      else state.settings = resolveListenerSettings(state.settings, settings);
+    }
+    this.#rebuildHooks();
+  }
+
+  /** Resolves when everything that was written until now is durable. */
+  flush(): Promise<void> {
+    return this.#core.gate.settled();
+  }
+
+  /** Stops: no new clients, DISCONNECT 0x8B to those that are there, and everything stored. */
+  stop(options: { readonly deadlineMs?: number | undefined } = {}): Promise<void> {
+    this.#stopping ??= this.#stop(options.deadlineMs ?? 5_000);
+    return this.#stopping;
+  }
+
+  async #stop(deadlineMs: number): Promise<void> {
+    const core = this.#core;
+    core.isStopping = true;
+    await Promise.all([...this.#listeners].map((listener) => listener.close()));
+    for (const connection of this.#connections()) connection.close(SHUTTING_DOWN);
+    for (const extension of [...this.#started].reverse()) {
+      try {
+        await extension.stop?.();
+      } catch (error) {
+        this.#report(extension.name, 'stop', error);
+      }
+    }
+    const deadline = core.clock.now() + Math.min(deadlineMs, core.limits.lingerMs + 100);
+    while (core.metrics.socketsNow > 0 && core.clock.now() < deadline) {
+      await new Promise<void>((resolve) => setTimeout(resolve, 5));
+    }
+    for (const connection of this.#connections()) connection.stream.destroy();
+    clearInterval(this.#timer);
+    this.#sys?.stop();
+    await core.gate.settled();
+    await core.bus?.stop();
+    await core.store.close();
+  }
+
+  *#connections(): IterableIterator<Connection> {
+    for (const state of this.#states.values()) yield* [...state.connections];
+  }
+
+  #stateOf(name: string, settings: ListenerSettings): ListenerState {
+    let state = this.#states.get(name);
+    if (state === undefined) {
+      const hooks = new Hooks([...settings.extensions, ...this.#extensions], this.#report);
+      state = new ListenerState(this.#core, name, settings, hooks, this.#perAddress);
+      this.#states.set(name, state);
+    }
+    return state;
+  }
+
+  async #startExtension(extension: Extension): Promise<void> {
+    try {
+      await extension.start?.(this);
+    } catch (cause) {
+      const message = `the extension "${extension.name}" did not start: ${String(cause)}`;
+      throw new BrokerError('TOBYMQ_EXTENSION_FAILED', message, { cause });
+    }
+    this.#started.push(extension);
+  }
+
+  #rebuildHooks(): void {
+    this.#core.hooks = new Hooks(this.#extensions, this.#report);
+    for (const state of this.#states.values()) state.rebuildHooks(this.#extensions, this.#report);
+    this.#core.rulesVersion++;
+  }
+
+  readonly #report = (extension: string, hook: string, error: unknown): void => {
+    this.#core.metrics.extensionFailures++;
+    this.#core.logger.log('error', 'extension-failed', { extension, hook, error });
+  };
+}

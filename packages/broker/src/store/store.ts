@@ -163,7 +163,10 @@ export interface Store {
 
   /** The key-value space of extensions; `space` is the extension's name. */
   getValue(space: string, key: string): Promise<Uint8Array | undefined>;
-  listValues(space: string, prefix: string): AsyncIterable<readonly (readonly [key: string, value: Uint8Array])[]>;
+  listValues(
+    space: string,
+    prefix: string,
+  ): AsyncIterable<readonly (readonly [key: string, value: Uint8Array])[]>;
   putValue(space: string, key: string, value: Uint8Array): void;
   deleteValue(space: string, key: string): void;
 

@@ -1,0 +1,39 @@
+// Ends connections that stay silent: a socket that sends no CONNECT in time, and a client that sends nothing for one and
+// a half times its keep-alive. An arriving packet only notes the time; the deadline is moved when it comes up, so a busy
+// connection pays nothing.
+
+import { WheelEntry } from '../timing-wheel.ts';
+
+/** What a deadline needs of its connection. */
+export interface Watched {
+  /** When bytes last came in. */
+  readonly lastSeenMs: number;
+  /** True while the broker itself has stopped reading, so that silence is not the client's fault. */
+  readonly isPaused: boolean;
+  silent(): void;
+}
+
+export class SilenceTimer extends WheelEntry {
+  readonly #watched: Watched;
+  readonly #schedule: (entry: WheelEntry, deadlineMs: number) => void;
+  #allowedMs = 0;
+
+  constructor(watched: Watched, schedule: (entry: WheelEntry, deadlineMs: number) => void) {
+    super();
+    this.#watched = watched;
+    this.#schedule = schedule;
+  }
+
+  /** Allows so much silence from now on. */
+  allow(silenceMs: number, nowMs: number): void {
+    this.#allowedMs = silenceMs;
+    this.#schedule(this, nowMs + silenceMs);
+  }
+
+  override onDue(nowMs: number): void {
+    const seenMs = this.#watched.isPaused ? nowMs : this.#watched.lastSeenMs;
+    const deadlineMs = seenMs + this.#allowedMs;
+    if (deadlineMs <= nowMs) this.#watched.silent();
+    else this.#schedule(this, deadlineMs);
+  }
+}

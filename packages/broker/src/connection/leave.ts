@@ -1,0 +1,35 @@
+// What happens when a client goes: its Will, its session, the counters, and the news to whoever watches.
+
+import { scheduleSession } from '../session/expiry.ts';
+import { willIsDue } from '../session/will.ts';
+import type { CloseReason } from './close.ts';
+import type { Connection } from './connection.ts';
+
+export function leave(connection: Connection, wasConnected: boolean, reason: CloseReason): void {
+  const { core, session, client } = connection;
+  if (session !== undefined && (session.link === connection || session.pending === connection)) {
+    session.detach();
+    if (session.isPersistent) {
+      core.store.putSession(session.toStored());
+      core.gate.touch();
+    }
+    willIsDue(core, session);
+    // [MQTT-4.1.0-2]
+    if (session.expiryInterval === 0) core.endSession(session, 'disconnected');
+    else scheduleSession(session);
+  }
+  connection.authentication = undefined;
+  if (!wasConnected || client === undefined) return;
+  core.metrics.connectionsNow--;
+  connection.listener.hooks.disconnected(client, reason);
+  const { reasonCode, initiator } = reason;
+  core.logger.log('info', 'client-disconnected', {
+    clientId: client.clientId,
+    address: client.remoteAddress,
+    port: client.remotePort,
+    listener: client.listener,
+    reasonCode,
+    reason: reason.reason,
+    initiator,
+  });
+}

@@ -1,0 +1,30 @@
+// Slows down a client that publishes more than it may: a bucket of tokens that fills at the allowed rate and holds one
+// second's worth. A client that has used it up is not read from until it is above zero again; nothing is dropped.
+
+export class RateLimit {
+  #messages: number;
+  #bytes: number;
+  #filledAt: number;
+
+  constructor(messagesPerSecond: number, bytesPerSecond: number, nowMs: number) {
+    this.#messages = messagesPerSecond;
+    this.#bytes = bytesPerSecond;
+    this.#filledAt = nowMs;
+  }
+
+  /** Takes one message; returns for how many milliseconds the client has to be paused, mostly 0. */
+  take(bytes: number, messagesPerSecond: number, bytesPerSecond: number, nowMs: number): number {
+    const seconds = (nowMs - this.#filledAt) / 1000;
+    this.#filledAt = nowMs;
+    let pauseMs = 0;
+    if (messagesPerSecond > 0) {
+      this.#messages = Math.min(messagesPerSecond, this.#messages + seconds * messagesPerSecond) - 1;
+      if (this.#messages < 0) pauseMs = (-this.#messages / messagesPerSecond) * 1000;
+    }
+    if (bytesPerSecond > 0) {
+      this.#bytes = Math.min(bytesPerSecond, this.#bytes + seconds * bytesPerSecond) - bytes;
+      if (this.#bytes < 0) pauseMs = Math.max(pauseMs, (-this.#bytes / bytesPerSecond) * 1000);
+    }
+    return Math.ceil(pauseMs);
+  }
+}

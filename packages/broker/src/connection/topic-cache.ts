@@ -1,0 +1,69 @@
+// What a connection knows of the topics that it publishes to. Clients publish to few topics again and again, so for a
+// known topic nothing is decoded, looked up or asked: its bytes are compared with those of the last one, and the string,
+// the route, the rule's answer and the interested hooks are at hand.
+
+import { isSameBytes } from '@tobymq/codec';
+import type { Extension } from '../extension.ts';
+import type { Decision } from '../hooks.ts';
+import type { Route } from '../routing/router.ts';
+import type { Subscriber } from '../session/subscriber.ts';
+
+/** How many topics one connection keeps. */
+const TOPICS_MAX = 256;
+
+export type PublishHook = Extension & Required<Pick<Extension, 'onPublish'>>;
+
+export class KnownTopic {
+  /** As the client writes it. */
+  readonly bytes: Uint8Array;
+  /** With the mount point. */
+  readonly topic: string;
+  route: Route<Subscriber> | undefined = undefined;
+  /** The answer of the rules; undefined until they were asked. */
+  decision: Decision | undefined = undefined;
+  hooks: readonly PublishHook[] = [];
+  /** The version of the rules and hooks that the answers belong to. */
+  rulesVersion = 0;
+
+  constructor(bytes: Uint8Array, topic: string) {
+    this.bytes = bytes;
+    this.topic = topic;
+  }
+}
+
+export class TopicCache {
+  #last: KnownTopic | undefined = undefined;
+  #topics: Map<string, KnownTopic> | undefined = undefined;
+  #aliases: (KnownTopic | undefined)[] | undefined = undefined;
+
+  /** The topic if it is the same as the last one. */
+  last(bytes: Uint8Array, start: number, end: number): KnownTopic | undefined {
+    const last = this.#last;
+    if (last === undefined || !isSameBytes(bytes, start, end, last.bytes, 0, last.bytes.length))
+      return undefined;
+    return last;
+  }
+
+  get(topic: string): KnownTopic | undefined {
+    const known = this.#topics?.get(topic);
+    if (known !== undefined) this.#last = known;
+    return known;
+  }
+
+  add(topic: string, known: KnownTopic): void {
+    this.#topics ??= new Map();
+    if (this.#topics.size >= TOPICS_MAX) this.#topics.clear();
+    this.#topics.set(topic, known);
+    this.#last = known;
+  }
+
+  /** Sets or replaces what an alias of the client stands for. [N25] */
+  setAlias(alias: number, known: KnownTopic): void {
+    this.#aliases ??= [];
+    this.#aliases[alias] = known;
+  }
+
+  byAlias(alias: number): KnownTopic | undefined {
+    return this.#aliases?.[alias];
+  }
+}

@@ -1,0 +1,179 @@
+// Retained messages: kept by topic, bounded, expired on time, and sent to new subscriptions in small steps, so that a
+// subscriber of a million topics stalls nobody.
+
+import type { QoS } from '@tobymq/codec';
+import type { Core } from '../core.ts';
+import { isSysTopic } from '../handlers/topic-rules.ts';
+import { type RetainedCursor, RetainedTree } from '../routing/retained-tree.ts';
+import type { Subscription } from '../routing/subscription.ts';
+import type { Session } from '../session/session.ts';
+import type { Subscriber } from '../session/subscriber.ts';
+import type { StoredMessage } from '../store/store.ts';
+import { WheelEntry } from '../timing-wheel.ts';
+import type { RoutedMessage } from './routed-message.ts';
+
+/** How many messages of a replay go out before others get their turn, and how many places are looked at for them. */
+const REPLAY_MESSAGES = 64;
+const REPLAY_STEPS = 1_024;
+
+class RetainedExpiry extends WheelEntry {
+  readonly #owner: RetainedMessages;
+  readonly #message: StoredMessage;
+
+  constructor(owner: RetainedMessages, message: StoredMessage) {
+    super();
+    this.#owner = owner;
+    this.#message = message;
+  }
+
+  override onDue(): void {
+    this.#owner.expire(this.#message);
+  }
+}
+
+export class RetainedMessages {
+  readonly #core: Core;
+  readonly tree = new RetainedTree<StoredMessage>();
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Takes over a message from the store at the start. */
+  load(message: StoredMessage): void {
+    this.#set(message);
+  }
+
+  /**
+   * Handles a message with RETAIN set: keeps it, or removes the kept one if its payload is empty. Returns whether
+   * something was written to the store.
+   */
+  retain(message: RoutedMessage): boolean {
+    const core = this.#core;
+    if (message.payloadSize === 0) return this.delete(message.topic); // [MQTT-3.3.1-6], [MQTT-3.3.1-7]
+    if (!this.#hasRoom(message)) {
+      core.dropped('retained-limit', message.topic, message.publisherId);
+      return false;
+    }
+    const stored = message.stored();
+    this.#set(stored); // [MQTT-3.3.1-5]
+    // What the server says of itself is of no use after a restart.
+    if (isSysTopic(stored.topic)) return false;
+    core.store.putRetained(stored);
+    core.gate.touch();
+    return true;
+  }
+
+  get(topic: string): StoredMessage | undefined {
+    return this.tree.get(topic);
+  }
+
+  /** Puts a message back that was there before one that could not be stored. */
+  restore(topic: string, before: StoredMessage | undefined): void {
+    if (before === undefined) this.tree.delete(topic);
+    else this.tree.set(topic, before, before.payload.length);
+    this.#count();
+  }
+
+  delete(topic: string): boolean {
+    if (this.tree.delete(topic) === undefined) return false;
+    this.#core.store.deleteRetained(topic);
+    this.#core.gate.touch();
+    this.#count();
+    return true;
+  }
+
+  expire(message: StoredMessage): void {
+    if (this.tree.get(message.topic) !== message) return;
+    this.delete(message.topic);
+    this.#core.metrics.dropped.expired++;
+  }
+
+  /** Sends the retained messages that match a new subscription. */
+  replay(session: Session, subscription: Subscription<Subscriber>): void {
+    new Replay(this.#core, session, subscription, this.tree.cursor(subscription.filter)).step();
+  }
+
+  #set(message: StoredMessage): void {
+    this.tree.set(message.topic, message, message.payload.length);
+    if (message.expiresAt > 0)
+      this.#core.wheel.schedule(new RetainedExpiry(this, message), message.expiresAt);
+    this.#count();
+  }
+
+  #count(): void {
+    this.#core.metrics.retainedNow = this.tree.count;
+    this.#core.metrics.retainedBytesNow = this.tree.bytes;
+  }
+
+  #hasRoom(message: RoutedMessage): boolean {
+    const { retainedMessagesMax, retainedBytesMax } = this.#core.limits;
+    const before = this.tree.get(message.topic);
+    const count = this.tree.count + (before === undefined ? 1 : 0);
+    const bytes = this.tree.bytes + message.payloadSize - (before?.payload.length ?? 0);
+    return (
+      (retainedMessagesMax === 0 || count <= retainedMessagesMax) &&
+      (retainedBytesMax === 0 || bytes <= retainedBytesMax)
+    );
+  }
+}
+
+/** One subscriber being sent what is retained, step by step; it waits while the subscriber does not read. */
+class Replay {
+  readonly #core: Core;
+  readonly #session: Session;
+  readonly #subscription: Subscription<Subscriber>;
+  readonly #cursor: RetainedCursor<StoredMessage>;
+  #hasMore = true;
+
+  constructor(
+    core: Core,
+    session: Session,
+    subscription: Subscription<Subscriber>,
+    cursor: RetainedCursor<StoredMessage>,
+  ) {
+    this.#core = core;
+    this.#session = session;
+    this.#subscription = subscription;
+    this.#cursor = cursor;
+  }
+
+  readonly step = (): void => {
+    const session = this.#session;
+    const { link } = session;
+    // A client that left or unsubscribed meanwhile does not want the rest.
+    if (link === undefined || !this.#isStillSubscribed()) return;
+    if (link.isCongested || (session.outbound?.length ?? 0) > REPLAY_MESSAGES) {
+      setTimeout(this.step, 5).unref();
+      return;
+    }
+    const messages: StoredMessage[] = [];
+    this.#hasMore = this.#cursor.take(messages, REPLAY_MESSAGES, REPLAY_STEPS);
+    for (const message of messages) this.#send(message);
+    if (this.#hasMore) setImmediate(this.step);
+  };
+
+  #isStillSubscribed(): boolean {
+    const { filter, shareName } = this.#subscription;
+    return this.#core.router.find(this.#session, filter, shareName) !== undefined;
+  }
+
+  #send(kept: StoredMessage): void {
+    const core = this.#core;
+    const now = core.clock.now();
+    if (kept.expiresAt > 0 && kept.expiresAt <= now) return; // [N31]
+    const { qos: granted, subscriptionIds } = this.#subscription;
+    const qos: QoS = kept.qos < granted ? kept.qos : granted;
+    const message = core.borrowMessage();
+    // In a queue it is a message of its own: the same one may be retained for hours and wait there twice.
+    message.load(qos === 0 ? kept : { ...kept, id: core.nextMessageId() }, now);
+    // RETAIN is set on what is sent because of a new subscription, whatever Retain As Published says. [N30]
+    if (qos === 0) this.#session.link?.sendPublish(message, 0, true, false, 0, subscriptionIds);
+    else this.#session.enqueue(message, qos, true, subscriptionIds, undefined);
+    if (message.storeTargets.length > 0) {
+      core.store.enqueue(message.stored(), message.storeTargets);
+      message.storeTargets = [];
+    }
+    core.returnMessage(message);
+  }
+}

@@ -1,0 +1,190 @@
+// The second half of CONNECT: the client may come in. It gets its session and the CONNACK, then what waits for it.
+
+import { type ConnackProperties, MAX_PACKET_SIZE, PacketType } from '@tobymq/codec';
+import { AliasesOut } from '../connection/aliases-out.ts';
+import { serverClose } from '../connection/close.ts';
+import { type Connection, Pause } from '../connection/connection.ts';
+import { RateLimit } from '../connection/rate-limit.ts';
+import type { AuthenticationAllowed, ClientInfo } from '../extension.ts';
+import { countByCode } from '../metrics.ts';
+import type { ListenerSettings } from '../options.ts';
+import type { Session } from '../session/session.ts';
+import { keptWill } from '../session/will.ts';
+import { WheelEntry } from '../timing-wheel.ts';
+import { type ConnectAttempt, requestedExpiry } from './connect.ts';
+
+export function acceptConnect(
+  connection: Connection,
+  attempt: ConnectAttempt,
+  answer: AuthenticationAllowed,
+): void {
+  if (connection.state !== 'connecting') return;
+  const { core, sender, listener } = connection;
+  const { connect, request } = attempt;
+  const { settings } = listener;
+  const now = core.clock.now();
+  const clientId = answer.clientId ?? request.clientId;
+  const username = answer.username ?? request.username;
+  const asked = requestedExpiry(connect);
+  const expiryInterval = Math.min(asked, settings.sessionExpiryMax, core.limits.sessionExpiryMax);
+
+  const { session, isPresent, hasEndedStored } = core.sessions.claim({
+    clientId,
+    username,
+    protocolVersion: connect.protocolVersion,
+    cleanStart: connect.cleanStart,
+    expiryInterval,
+  });
+  const client: ClientInfo = {
+    clientId,
+    username,
+    protocolVersion: connect.protocolVersion,
+    remoteAddress: request.remoteAddress,
+    remotePort: request.remotePort,
+    listener: request.listener,
+    peer: request.peer,
+    identity: answer.identity,
+    connectedAt: now,
+  };
+  connection.session = session;
+  connection.client = client;
+  connection.requestedExpiry = asked;
+  connection.window = Math.min(connect.properties?.receiveMaximum ?? 65_535, core.limits.inflightMax);
+  sender.client = client;
+  sender.hooks = listener.hooks;
+  sender.mountPoint = settings.mountPoint;
+  // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
+  const aliasMax = Math.min(connect.properties?.topicAliasMaximum ?? 0, settings.topicAliasMaximumOut);
+  if (aliasMax > 0) sender.aliases = new AliasesOut(aliasMax);
+  const { publishRateMax, publishBytesRateMax } = core.limits;
+  if (publishRateMax > 0 || publishBytesRateMax > 0) {
+    connection.rateLimit = new RateLimit(publishRateMax, publishBytesRateMax, now);
+  }
+  session.will = keptWill(connect, settings.mountPoint); // [MQTT-3.1.2-7]
+  session.willOwner = session.will === undefined ? undefined : client;
+
+  const keepAlive = negotiateKeepAlive(connect.keepAlive, connect.protocolVersion, settings);
+  connection.opened(keepAlive, settings.maximumPacketSize);
+  if (answer.expiresAt !== undefined) core.wheel.schedule(new EndOfCredentials(connection), answer.expiresAt);
+
+  core.metrics.connectionsAccepted++;
+  core.metrics.connectionsNow++;
+  core.metrics.connectionsMaximum = Math.max(core.metrics.connectionsMaximum, core.metrics.connectionsNow);
+
+  session.disconnectedAt = 0;
+  if (session.isPersistent) {
+    core.store.putSession(session.toStored());
+    core.gate.touch();
+  }
+  const properties = connackProperties(connection, attempt, answer, keepAlive, expiryInterval);
+  // 3.1 has no Session Present; its byte is reserved. [V31]
+  const sessionPresent = isPresent && connect.protocolVersion !== 3; // [MQTT-3.2.2-2], [MQTT-3.2.2-3]
+  const welcome = () => {
+    session.pending = undefined;
+    sender.packet({ type: PacketType.Connack, sessionPresent, reasonCode: 0, properties }); // [MQTT-3.1.4-5]
+    serve(connection, session, client, isPresent, keepAlive, connect.cleanStart);
+  };
+  // The client is told of its session when that is stored; or, when it asked for a new one, when the old one is gone.
+  if (!core.store.durable || (!session.isPersistent && !hasEndedStored)) {
+    welcome();
+    return;
+  }
+  // Nothing may reach the client before CONNACK [MQTT-3.2.0-1]: messages go to the queue in the store, and reading stops.
+  session.pending = connection;
+  connection.pause(Pause.Answer);
+  connection.gate(
+    {
+      batch: 0,
+      bytes: 0,
+      send: () => {
+        if (session.pending !== connection) return;
+        welcome();
+        connection.resume(Pause.Answer);
+      },
+      refuse: () => {
+        countByCode(core.metrics.refusedByReasonCode, 0x88);
+        sender.packet({ type: PacketType.Connack, reasonCode: sender.isV5 ? 0x88 : 3 });
+        connection.close({ ...serverClose(0x88, 'the session could not be stored'), isBeforeConnack: true });
+        return true;
+      },
+    },
+    true,
+  );
+}
+
+function serve(
+  connection: Connection,
+  session: Session,
+  client: ClientInfo,
+  isPresent: boolean,
+  keepAlive: number,
+  cleanStart: boolean,
+): void {
+  session.attach(connection); // [MQTT-3.2.0-1]: after CONNACK.
+  connection.listener.hooks.connected(client, isPresent);
+  connection.core.logger.log('info', 'client-connected', {
+    clientId: client.clientId,
+    username: client.username,
+    address: client.remoteAddress,
+    port: client.remotePort,
+    listener: client.listener,
+    protocolVersion: client.protocolVersion,
+    sessionPresent: isPresent,
+    cleanStart,
+    keepAlive,
+  });
+}
+
+function negotiateKeepAlive(asked: number, version: number, settings: ListenerSettings): number {
+  if (version !== 5) return asked;
+  if (settings.serverKeepAlive !== undefined) return settings.serverKeepAlive;
+  const { keepAliveMax } = settings;
+  return keepAliveMax > 0 && (asked === 0 || asked > keepAliveMax) ? keepAliveMax : asked;
+}
+
+/** What a 5.0 client has to know; whatever is as the standard assumes it is left out. */
+function connackProperties(
+  connection: Connection,
+  { connect, assignedClientId, request }: ConnectAttempt,
+  answer: AuthenticationAllowed,
+  keepAlive: number,
+  expiryInterval: number,
+): ConnackProperties | undefined {
+  if (!connection.sender.isV5) return undefined;
+  const { settings } = connection.listener;
+  const clientId = answer.clientId ?? request.clientId;
+  const wantsResponse = connect.properties?.requestResponseInformation === true;
+  return {
+    sessionExpiryInterval: expiryInterval === requestedExpiry(connect) ? undefined : expiryInterval, // [N15]
+    receiveMaximum: settings.receiveMaximum === 65_535 ? undefined : settings.receiveMaximum,
+    maximumQoS: settings.maximumQoS === 2 ? undefined : settings.maximumQoS, // [MQTT-3.2.2-9]
+    retainAvailable: settings.retainAvailable ? undefined : false,
+    maximumPacketSize: settings.maximumPacketSize >= MAX_PACKET_SIZE ? undefined : settings.maximumPacketSize,
+    // [MQTT-3.1.3-7]; also when the authenticator has chosen another one.
+    assignedClientIdentifier:
+      assignedClientId !== undefined || clientId !== connect.clientId ? clientId : undefined,
+    topicAliasMaximum: settings.topicAliasMaximum === 0 ? undefined : settings.topicAliasMaximum,
+    wildcardSubscriptionAvailable: settings.wildcardSubscriptionAvailable ? undefined : false,
+    subscriptionIdentifierAvailable: settings.subscriptionIdentifierAvailable ? undefined : false,
+    sharedSubscriptionAvailable: settings.sharedSubscriptionAvailable ? undefined : false,
+    serverKeepAlive: keepAlive === connect.keepAlive ? undefined : keepAlive, // [MQTT-3.2.2-22]
+    responseInformation: wantsResponse ? answer.responseInformation : undefined, // [MQTT-3.1.2-28]
+    authenticationMethod: connect.properties?.authenticationMethod, // [MQTT-4.12.0-5], [MQTT-4.12.0-6]
+    authenticationData:
+      connect.properties?.authenticationMethod === undefined ? undefined : answer.authenticationData,
+  };
+}
+
+/** The credentials of a client expire while it is connected. */
+class EndOfCredentials extends WheelEntry {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    super();
+    this.#connection = connection;
+  }
+
+  override onDue(): void {
+    this.#connection.close(serverClose(0xa0, 'the credentials have expired'));
+  }
+}

@@ -1,0 +1,92 @@
+// How a CONNECT is refused: a CONNACK that says why, in the form that the client's version knows, and the close.
+
+import {
+  type CodecError,
+  ConnectReturnCode,
+  encode,
+  PacketType,
+  UnsupportedProtocolError,
+} from '@tobymq/codec';
+import type { Connection } from '../connection/connection.ts';
+import type { AuthenticationRequest } from '../extension.ts';
+import { countByCode } from '../metrics.ts';
+
+export interface Refusal {
+  readonly reasonCode: number;
+  readonly reason: string;
+  readonly serverReference?: string | undefined;
+}
+
+/** Refuses a CONNECT that could be read. `request` is what extensions get to see of it. */
+export function refuse(connection: Connection, request: AuthenticationRequest, refusal: Refusal): void {
+  const { core, sender, stream } = connection;
+  const { reasonCode, reason, serverReference } = refusal;
+  core.metrics.connectionsRefused++;
+  countByCode(core.metrics.refusedByReasonCode, reasonCode);
+  core.logger.log('warn', 'client-refused', {
+    clientId: request.clientId,
+    username: request.username,
+    address: stream.remoteAddress,
+    port: stream.remotePort,
+    listener: stream.listener,
+    reasonCode,
+    reason,
+  });
+  connection.listener.hooks.refused(request, reasonCode, reason);
+  if (sender.isV5) {
+    const properties = { reasonString: reason, serverReference };
+    sender.packet({ type: PacketType.Connack, sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]
+  } else {
+    const returnCode = toReturnCode(reasonCode);
+    // [MQTT-3.2.2-6] of 3.1.1: if no code fits, there is no CONNACK.
+    if (returnCode !== undefined) sender.packet({ type: PacketType.Connack, reasonCode: returnCode });
+  }
+  connection.close({ reasonCode, reason, initiator: 'server' }); // [MQTT-3.2.2-7]
+}
+
+/** The return code of 3.1 and 3.1.1 that comes closest to a reason code of 5.0. */
+function toReturnCode(reasonCode: number): number | undefined {
+  switch (reasonCode) {
+    case 0x84:
+      return ConnectReturnCode.UnacceptableProtocolVersion;
+    case 0x85:
+      return ConnectReturnCode.IdentifierRejected;
+    case 0x86:
+      return ConnectReturnCode.BadUserNameOrPassword;
+    case 0x87:
+    case 0x8a:
+    case 0x8c:
+      return ConnectReturnCode.NotAuthorized;
+    case 0x80:
+    case 0x83:
+    case 0x88:
+    case 0x89:
+    case 0x97:
+    case 0x9c:
+    case 0x9d:
+    case 0x9f:
+      return ConnectReturnCode.ServerUnavailable;
+    default:
+      return undefined;
+  }
+}
+
+/** Answers a CONNECT that cannot be read, where an answer is due. */
+export function refuseBadConnect(connection: Connection, error: CodecError): void {
+  const { core, sender, stream } = connection;
+  core.metrics.connectionsRefused++;
+  countByCode(core.metrics.refusedByReasonCode, error.reasonCode);
+  core.logger.log('warn', 'client-refused', {
+    address: stream.remoteAddress,
+    port: stream.remotePort,
+    listener: stream.listener,
+    reasonCode: error.reasonCode,
+    reason: error.message,
+  });
+  // A malformed CONNECT gets no CONNACK: 3.1.1 forbids it, and 5.0 does not ask for it. [MQTT-3.1.4-1]
+  if (!(error instanceof UnsupportedProtocolError) || error.answerVersion === undefined) return;
+  const version = error.answerVersion;
+  const reasonCode = version === 5 ? 0x84 : ConnectReturnCode.UnacceptableProtocolVersion; // [MQTT-3.1.2-2]
+  const bytes = encode({ type: PacketType.Connack, sessionPresent: false, reasonCode }, version);
+  sender.outbox.append(bytes, 0, bytes.length);
+}

@@ -1,0 +1,112 @@
+// What can be seen of a running broker: clients, sessions, subscriptions.
+
+import type { QoS } from '@tobymq/codec';
+import type { Connection } from './connection/connection.ts';
+import type { Core } from './core.ts';
+import type { ClientInfo } from './extension.ts';
+import { expiresAt } from './session/expiry.ts';
+import type { Session } from './session/session.ts';
+
+/** A client that is connected. */
+export interface ConnectedClient extends ClientInfo {
+  readonly keepAlive: number;
+  readonly lastSeenAt: number;
+  /** Bytes that wait to be read by the client. */
+  readonly bufferedBytes: number;
+  /** QoS 1 and 2 messages of the client that are not acknowledged. */
+  readonly unacknowledged: number;
+  /** The client does not read what it is sent. */
+  readonly isBlocked: boolean;
+}
+
+export interface SubscriptionInfo {
+  /** As the client sent it, `$share/...` included. */
+  readonly filter: string;
+  readonly qos: QoS;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  readonly retainHandling: 0 | 1 | 2;
+  readonly subscriptionId: number;
+}
+
+/** A session, connected or not. */
+export interface SessionInfo {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly protocolVersion: number;
+  readonly isConnected: boolean;
+  readonly createdAt: number;
+  /** 0 while it is connected. */
+  readonly disconnectedAt: number;
+  /** Seconds; 0xFFFFFFFF means never. */
+  readonly expiryInterval: number;
+  /** When it ends if nobody connects; undefined while connected, or when it never does. */
+  readonly expiresAt: number | undefined;
+  readonly queuedMessages: number;
+  readonly queuedBytes: number;
+  /** Messages that were sent and are not acknowledged. */
+  readonly inFlight: number;
+  readonly hasWill: boolean;
+  readonly subscriptions: readonly SubscriptionInfo[];
+}
+
+export function clientInfo(connection: Connection): ConnectedClient | undefined {
+  const { client } = connection;
+  if (client === undefined || connection.state !== 'connected') return undefined;
+  return {
+    ...client,
+    keepAlive: connection.keepAlive,
+    lastSeenAt: connection.lastSeenMs,
+    bufferedBytes: connection.bufferedBytes,
+    unacknowledged: connection.receiveCount,
+    isBlocked: connection.isCongested,
+  };
+}
+
+export function sessionInfo(session: Session): SessionInfo {
+  const end = session.link === undefined ? expiresAt(session) : Number.POSITIVE_INFINITY;
+  return {
+    clientId: session.clientId,
+    username: session.username,
+    protocolVersion: session.protocolVersion,
+    isConnected: session.link !== undefined,
+    createdAt: session.createdAt,
+    disconnectedAt: session.disconnectedAt,
+    expiryInterval: session.expiryInterval,
+    expiresAt: end === Number.POSITIVE_INFINITY ? undefined : end,
+    queuedMessages: session.queuedMessages,
+    queuedBytes: session.queuedBytes,
+    inFlight: session.outbound?.inflight.size ?? 0,
+    hasWill: session.will !== undefined,
+    subscriptions: subscriptionInfos(session),
+  };
+}
+
+function subscriptionInfos(session: Session): SubscriptionInfo[] {
+  return [...(session.subscriptions?.values() ?? [])].map((subscription) => ({
+    filter: subscription.fullFilter,
+    qos: subscription.qos,
+    noLocal: subscription.noLocal,
+    retainAsPublished: subscription.retainAsPublished,
+    retainHandling: subscription.retainHandling,
+    subscriptionId: subscription.subscriptionId,
+  }));
+}
+
+/** A subscription that matches a topic, and whose it is. */
+export interface TopicSubscription extends SubscriptionInfo {
+  /** Empty for a subscription of the program itself. */
+  readonly clientId: string;
+}
+
+export function subscriptionsOf(core: Core, topic: string): TopicSubscription[] {
+  return core.router.subscriptionsOf(topic).map((subscription) => ({
+    clientId: subscription.subscriber.clientId,
+    filter: subscription.fullFilter,
+    qos: subscription.qos,
+    noLocal: subscription.noLocal,
+    retainAsPublished: subscription.retainAsPublished,
+    retainHandling: subscription.retainHandling,
+    subscriptionId: subscription.subscriptionId,
+  }));
+}

@@ -1,0 +1,122 @@
+// Every bound of the broker, with its default and the reason for it. All can be changed while the broker runs
+// (`broker.configure`), each has a counter in `broker.metrics`, and 0 switches a bound off where this makes sense.
+
+import { BrokerError } from './errors.ts';
+import type { SharedStrategy } from './routing/shared-group.ts';
+
+/** What happens to a message for a session whose queue is full. */
+export type QueueOverflow =
+  /** The oldest waiting message makes room. */
+  | 'drop-oldest'
+  /** The new message is not queued, as in Mosquitto. */
+  | 'drop-newest'
+  /** The client is disconnected with 0x97 and its session ends. */
+  | 'disconnect';
+
+export interface Limits {
+  /** Open sockets in total; 0 means no bound. Default 100,000: far above what one process serves with comfort. */
+  readonly connectionsMax: number;
+  /** Open sockets per address; 0 means no bound. Default 0, because thousands of devices may share one address. */
+  readonly connectionsPerAddressMax: number;
+  /** How long a socket may take to send its whole CONNECT. Default 10,000 ms: slow radio links need some seconds. */
+  readonly connectTimeoutMs: number;
+  /** The largest CONNECT in bytes. Default 262,144: a Will and a password of the largest size each fit. */
+  readonly connectBytesMax: number;
+  /** Levels of a topic or filter. Default 200, as in Mosquitto. */
+  readonly topicLevelsMax: number;
+  /** Bytes of a topic or filter in UTF-8. Default 65,535, the most that MQTT can express. */
+  readonly topicBytesMax: number;
+  /** Subscriptions per session; 0 means no bound. Default 1,000,000: about 400 MB, one client alone cannot do more. */
+  readonly subscriptionsPerClientMax: number;
+  /** QoS 1 and 2 messages on their way to a client that announces no lower Receive Maximum. Default 100. */
+  readonly inflightMax: number;
+  /** Messages that wait for one session. Default 100,000. */
+  readonly queueMessagesMax: number;
+  /** Payload bytes that wait for one session. Default 64 MiB. */
+  readonly queueBytesMax: number;
+  readonly queueOverflow: QueueOverflow;
+  /** Whether QoS 0 messages wait for persistent sessions that are offline. Default false, as in Mosquitto. */
+  readonly queueQoS0: boolean;
+  /** Messages of a persistent session that are kept in memory while it is connected; the rest waits in the store. */
+  readonly queueWindowMessages: number;
+  readonly queueWindowBytes: number;
+  /** Bytes that wait for one slow connection before QoS 0 messages to it are dropped. Default 8 MiB. */
+  readonly outboundBytesMax: number;
+  /**
+   * Bytes that wait for all connections together before each one's bound sinks to a hundredth, so that many slow
+   * clients cannot add up. Default 256 MiB.
+   */
+  readonly outboundTotalBytesMax: number;
+  /** Retained messages; 0 means no bound. Default 1,000,000. */
+  readonly retainedMessagesMax: number;
+  /** Payload bytes of all retained messages; 0 means no bound. Default 1 GiB. */
+  readonly retainedBytesMax: number;
+  /** Messages a client may publish per second before its socket is slowed down; 0 means no bound. */
+  readonly publishRateMax: number;
+  /** Payload bytes a client may publish per second before its socket is slowed down; 0 means no bound. */
+  readonly publishBytesRateMax: number;
+  /** The longest time that a session is kept without a connection, in seconds. Default: as long as the client asks. */
+  readonly sessionExpiryMax: number;
+  /** How shared subscriptions choose a member. */
+  readonly sharedStrategy: SharedStrategy;
+  /** How long a socket stays open after our DISCONNECT, so that the client can read it. Default 1,000 ms. */
+  readonly lingerMs: number;
+}
+
+export const defaultLimits: Limits = {
+  connectionsMax: 100_000,
+  connectionsPerAddressMax: 0,
+  connectTimeoutMs: 10_000,
+  connectBytesMax: 262_144,
+  topicLevelsMax: 200,
+  topicBytesMax: 65_535,
+  subscriptionsPerClientMax: 1_000_000,
+  inflightMax: 100,
+  queueMessagesMax: 100_000,
+  queueBytesMax: 64 * 1024 * 1024,
+  queueOverflow: 'drop-newest',
+  queueQoS0: false,
+  queueWindowMessages: 200,
+  queueWindowBytes: 1024 * 1024,
+  outboundBytesMax: 8 * 1024 * 1024,
+  outboundTotalBytesMax: 256 * 1024 * 1024,
+  retainedMessagesMax: 1_000_000,
+  retainedBytesMax: 1024 * 1024 * 1024,
+  publishRateMax: 0,
+  publishBytesRateMax: 0,
+  sessionExpiryMax: 0xffff_ffff,
+  sharedStrategy: 'round-robin',
+  lingerMs: 1_000,
+};
+
+const overflows: readonly string[] = ['drop-oldest', 'drop-newest', 'disconnect'];
+
+/** The given limits over `base`; refuses what makes no sense, by name and value. */
+export function resolveLimits(base: Limits, given: Partial<Limits>): Limits {
+  const limits = { ...base };
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    if (!(name in base)) throw new BrokerError('TOBYMQ_OPTION_INVALID', `there is no limit "${name}"`);
+    const expected = typeof base[name as keyof Limits];
+    if (typeof value !== expected || (expected === 'number' && !(Number(value) >= 0))) {
+      throw new BrokerError(
+        'TOBYMQ_OPTION_INVALID',
+        `limit ${name} must be a ${expected}${expected === 'number' ? ' of at least 0' : ''}, not ${String(value)}`,
+      );
+    }
+    Object.assign(limits, { [name]: value });
+  }
+  if (!overflows.includes(limits.queueOverflow)) {
+    throw new BrokerError(
+      'TOBYMQ_OPTION_INVALID',
+      `limit queueOverflow must be one of ${overflows.join(', ')}`,
+    );
+  }
+  if (limits.inflightMax < 1 || limits.inflightMax > 65_535) {
+    throw new BrokerError(
+      'TOBYMQ_OPTION_INVALID',
+      `limit inflightMax must be 1 to 65535, not ${limits.inflightMax}`,
+    );
+  }
+  return limits;
+}

@@ -1,0 +1,47 @@
+// When a session that nobody is connected to publishes its Will, and when it ends. One entry in the timing wheel of the
+// broker serves both.
+
+import { WheelEntry } from '../timing-wheel.ts';
+import { NEVER_EXPIRES, type Session } from './session.ts';
+
+export class SessionTimer extends WheelEntry {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    super();
+    this.#session = session;
+  }
+
+  override onDue(nowMs: number): void {
+    const session = this.#session;
+    if (session.link !== undefined || session.hasEnded) return;
+    if (session.willDueAt > 0 && session.willDueAt <= nowMs) session.core.publishWill(session);
+    if (expiresAt(session) <= nowMs) session.core.endSession(session, 'expired');
+    else scheduleSession(session);
+  }
+}
+
+/** When a disconnected session ends, in milliseconds since the epoch; Infinity if it never does. */
+export function expiresAt(session: Session): number {
+  if (session.expiryInterval === NEVER_EXPIRES) return Number.POSITIVE_INFINITY;
+  return session.disconnectedAt + session.expiryInterval * 1000;
+}
+
+/** Sets the timer of a session that has just lost its connection to whatever comes first. */
+export function scheduleSession(session: Session): void {
+  const due = Math.min(
+    expiresAt(session),
+    session.willDueAt > 0 ? session.willDueAt : Number.POSITIVE_INFINITY,
+  );
+  if (due === Number.POSITIVE_INFINITY) return;
+  session.timer ??= new SessionTimer(session);
+  session.core.wheel.schedule(session.timer, due);
+}
+
+/** A connection has come: nothing is due any more. */
+export function unscheduleSession(session: Session): void {
+  session.willDueAt = 0;
+  if (session.timer === undefined) return;
+  session.core.wheel.cancel(session.timer);
+  session.timer = undefined;
+}

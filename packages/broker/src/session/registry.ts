@@ -1,0 +1,184 @@
+// All sessions of this broker by client id: how one begins, is taken over, and ends.
+
+import type { ProtocolVersion } from '@tobymq/codec';
+import { SESSION_TAKEN_OVER } from '../connection/close.ts';
+import type { Core } from '../core.ts';
+
+import { Subscription } from '../routing/subscription.ts';
+import type { LoadedSession } from '../store/store.ts';
+import { expiresAt, scheduleSession, unscheduleSession } from './expiry.ts';
+import { splitFilter } from './filter.ts';
+import { Session } from './session.ts';
+
+export type SessionEnd = 'expired' | 'clean-start' | 'disconnected' | 'removed';
+
+/** What a new session is made for. */
+export interface SessionRequest {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly protocolVersion: ProtocolVersion;
+  readonly cleanStart: boolean;
+  readonly expiryInterval: number;
+}
+
+/** The session that a client gets. */
+export interface SessionClaim {
+  readonly session: Session;
+  readonly isPresent: boolean;
+  /** Another one was ended for it, and that has to be written. */
+  readonly hasEndedStored: boolean;
+}
+
+export class SessionRegistry {
+  readonly #core: Core;
+  readonly #sessions = new Map<string, Session>();
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  get(clientId: string): Session | undefined {
+    return this.#sessions.get(clientId);
+  }
+
+  all(): IterableIterator<Session> {
+    return this.#sessions.values();
+  }
+
+  /**
+   * The session for a client that connects: the one that is there, or a new one. Whoever served it before is
+   * disconnected. [MQTT-3.1.4-3]
+   */
+  claim(request: SessionRequest): SessionClaim {
+    const present = this.#sessions.get(request.clientId);
+    const link = present?.link ?? present?.pending;
+    if (link !== undefined) {
+      this.#core.metrics.takeovers++;
+      // The new connection decides about the session. If it keeps it, a Will that has a delay is not sent.
+      link.close(SESSION_TAKEN_OVER);
+    }
+    // Closing has ended a session without expiry.
+    const kept = this.#sessions.get(request.clientId);
+    if (kept !== undefined && !request.cleanStart) {
+      unscheduleSession(kept); // [MQTT-3.1.3-9]
+      kept.will = undefined;
+      kept.willOwner = undefined;
+      kept.username = request.username;
+      kept.protocolVersion = request.protocolVersion;
+      kept.expiryInterval = request.expiryInterval;
+      return { session: kept, isPresent: true, hasEndedStored: false };
+    }
+    if (kept !== undefined) this.end(kept, 'clean-start'); // [MQTT-3.1.2-4]
+    return { session: this.#create(request), isPresent: false, hasEndedStored: kept?.isPersistent === true };
+  }
+
+  #create(request: SessionRequest): Session {
+    const core = this.#core;
+    const { clientId, username, protocolVersion, expiryInterval } = request;
+    const createdAt = core.clock.now();
+    const key = core.nextSessionKey();
+    const identity = { key, clientId, username, protocolVersion, expiryInterval, createdAt };
+    const session = new Session(core, identity, expiryInterval > 0);
+    this.#sessions.set(session.clientId, session);
+    core.metrics.sessionsNow = this.#sessions.size;
+    return session;
+  }
+
+  /** Takes over a session from the store at the start. */
+  load(loaded: LoadedSession): void {
+    const core = this.#core;
+    const now = core.clock.now();
+    const session = new Session(core, loaded.session, true);
+    // One that was connected when the process was killed is disconnected since now, and its Will is due.
+    const wasConnected = loaded.session.disconnectedAt === 0;
+    session.disconnectedAt = wasConnected ? now : loaded.session.disconnectedAt;
+    session.will = loaded.session.will;
+    session.queuedMessages = loaded.queuedMessages;
+    session.queuedBytes = loaded.queuedBytes;
+    if (loaded.inboundPacketIds.length > 0) {
+      session.inbound = new Map(loaded.inboundPacketIds.map((packetId) => [packetId, 0]));
+    }
+    this.#sessions.set(session.clientId, session);
+    for (const stored of loaded.subscriptions) {
+      const { filter, shareName } = splitFilter(stored.filter);
+      const { qos, noLocal, retainAsPublished, retainHandling, subscriptionId } = stored;
+      const subscription = new Subscription(session, {
+        filter,
+        shareName,
+        qos,
+        noLocal,
+        retainAsPublished,
+        retainHandling,
+        subscriptionId,
+      });
+      session.subscriptions ??= new Map();
+      session.subscriptions.set(stored.filter, subscription);
+      core.router.subscribe(subscription);
+    }
+    core.metrics.sessionsNow = this.#sessions.size;
+    if (wasConnected) core.store.putSession(session.toStored());
+    if (session.will !== undefined) {
+      const delay = Math.min(session.will.delayInterval, session.expiryInterval) * 1000;
+      session.willDueAt = Math.max(session.disconnectedAt + delay, 1);
+    }
+    if (expiresAt(session) <= now && session.will === undefined) this.end(session, 'expired');
+    else scheduleSession(session);
+  }
+
+  /** Ends a session: nothing of it remains but the retained messages that its client published. [N50] */
+  end(session: Session, reason: SessionEnd): void {
+    if (session.hasEnded) return;
+    const core = this.#core;
+    if (session.link === undefined && session.will !== undefined) {
+      core.publishWill(session); // The end of the session is the latest time for it. [MQTT-3.1.2-8]
+    }
+    session.hasEnded = true;
+    unscheduleSession(session);
+    if (this.#sessions.get(session.clientId) === session) this.#sessions.delete(session.clientId);
+    core.metrics.sessionsNow = this.#sessions.size;
+    if (session.subscriptions !== undefined) {
+      for (const { filter, shareName } of session.subscriptions.values()) {
+        core.router.unsubscribe(session, filter, shareName);
+      }
+      session.subscriptions = undefined;
+    }
+    if (session.isPersistent) {
+      core.store.deleteSession(session.key);
+      core.gate.touch();
+    }
+    this.#passOnShared(session);
+    session.outbound = undefined;
+    session.inbound = undefined;
+    if (reason === 'expired') core.metrics.sessionsExpired++;
+    core.bus?.release(session.clientId);
+    core.hooks.sessionEnded(session.clientId, reason);
+    core.logger.log('debug', 'session-ended', { clientId: session.clientId, reason });
+  }
+
+  /** What came by a shared subscription and was not acknowledged goes to another member. [N55] */
+  #passOnShared(session: Session): void {
+    const outbound = session.outbound;
+    if (outbound === undefined) return;
+    const core = this.#core;
+    const open = [...outbound.inflight.values(), ...outbound.waiting()];
+    for (const delivery of open) {
+      const { group } = delivery;
+      // A QoS 2 message that was sent stays with its client. [MQTT-4.8.2-5]
+      if (group === undefined || (delivery.qos === 2 && delivery.packetId > 0)) continue;
+      const next = group.pick(delivery.message.publisher, delivery.message.topic, session);
+      if (next === undefined) continue;
+      const message = core.borrowMessage();
+      message.load(delivery.message, core.clock.now());
+      next.subscriber.deliver(message, next, group);
+      if (message.storeTargets.length > 0) {
+        core.store.enqueue(message.stored(), message.storeTargets);
+        message.storeTargets = [];
+      }
+      core.returnMessage(message);
+    }
+  }
+}

@@ -1,0 +1,357 @@
+// A session: who a client is across connections. Its subscriptions, its queue and deliveries in flight, the packet ids
+// it has open towards us, its Will, and when it ends.
+//
+// A session whose Session Expiry Interval is above 0 is persistent: everything is written to the store as well, and
+// while nobody is connected the queue is only there. A sleeping session is this object and little more, because there
+// may be a million of them; what it does not need does not exist.
+
+import type { ProtocolVersion, QoS } from '@tobymq/codec';
+import type { Core } from '../core.ts';
+import type { RoutedMessage } from '../delivery/routed-message.ts';
+import type { ClientInfo, DropReason } from '../extension.ts';
+import type { Subscription } from '../routing/subscription.ts';
+import type { StoredSession, StoredWill } from '../store/store.ts';
+import { Delivery, RELEASED_QOS2, SENT_QOS1, SENT_QOS2 } from './delivery.ts';
+import type { SessionTimer } from './expiry.ts';
+import { Outbound } from './outbound.ts';
+import { beginLoading, pump } from './queue.ts';
+import type { SessionLink } from './session-link.ts';
+import { Subscriber, type SubscriberGroup, type SubscriberTarget } from './subscriber.ts';
+
+export const NEVER_EXPIRES = 0xffff_ffff;
+
+/** What a session is from its beginning. */
+export type SessionIdentity = Pick<
+  StoredSession,
+  'key' | 'clientId' | 'username' | 'protocolVersion' | 'expiryInterval' | 'createdAt'
+>;
+
+export class Session extends Subscriber {
+  readonly core: Core;
+  readonly key: number;
+  override readonly clientId: string;
+  username: string | undefined;
+  protocolVersion: ProtocolVersion;
+  /** Seconds; 0 means that the session ends with its connection. */
+  expiryInterval: number;
+  readonly createdAt: number;
+  /**
+   * Whether it is kept in the store: all sessions that began with an expiry interval above 0. One that is resumed with 0
+   * stays there until its connection ends.
+   */
+  readonly isPersistent: boolean;
+  /** Milliseconds since the epoch; 0 while it is connected. */
+  disconnectedAt = 0;
+  /** The connection that serves it. */
+  link: SessionLink | undefined = undefined;
+  /** A connection whose CONNACK waits for the store; until then the session is served by nobody. */
+  pending: SessionLink | undefined = undefined;
+  /** By filter as the client sent it. */
+  subscriptions: Map<string, Subscription<Subscriber>> | undefined = undefined;
+  outbound: Outbound | undefined = undefined;
+  /** Packet ids of QoS 2 messages from the client that wait for PUBREL, with the number of the connection they came by. */
+  inbound: Map<number, number> | undefined = undefined;
+  will: StoredWill | undefined = undefined;
+  /** Who connected with the Will, for the rules that decide whether it may be published. */
+  willOwner: ClientInfo | undefined = undefined;
+  /** When the Will is due; 0 when none waits. */
+  willDueAt = 0;
+  timer: SessionTimer | undefined = undefined;
+  /** Messages and payload bytes that are kept for it, in flight or waiting. */
+  queuedMessages = 0;
+  queuedBytes = 0;
+  hasEnded = false;
+  /** A queue that is full is logged once until it has room again. */
+  hasOverflowed = false;
+  /** Room is being made in the part of its queue that is in the store. */
+  isTrimming = false;
+  #lastMessageId = 0;
+
+  constructor(core: Core, identity: SessionIdentity, isPersistent: boolean) {
+    super();
+    this.core = core;
+    this.key = identity.key;
+    this.clientId = identity.clientId;
+    this.username = identity.username;
+    this.protocolVersion = identity.protocolVersion;
+    this.expiryInterval = identity.expiryInterval;
+    this.createdAt = identity.createdAt;
+    this.isPersistent = isPersistent;
+  }
+
+  override get isOnline(): boolean {
+    return this.link !== undefined;
+  }
+
+  /** How many queued messages wait in the store only. */
+  get behind(): number {
+    const outbound = this.outbound;
+    if (!this.isPersistent) return 0;
+    return outbound === undefined
+      ? this.queuedMessages
+      : this.queuedMessages - outbound.inflight.size - outbound.length;
+  }
+
+  toStored(): StoredSession {
+    return {
+      key: this.key,
+      clientId: this.clientId,
+      username: this.username,
+      protocolVersion: this.protocolVersion,
+      expiryInterval: this.expiryInterval,
+      createdAt: this.createdAt,
+      disconnectedAt: this.disconnectedAt,
+      will: this.will,
+    };
+  }
+
+  override deliver(
+    message: RoutedMessage,
+    target: SubscriberTarget,
+    group: SubscriberGroup | undefined,
+  ): void {
+    const qos = message.qos < target.qos ? message.qos : target.qos; // [MQTT-3.8.4-8]
+    const retain = target.retainAsPublished && message.retain; // [MQTT-3.3.1-12], [MQTT-3.3.1-13]
+    const link = this.link;
+    if (qos === 0) {
+      if (link !== undefined) {
+        link.sendPublish(message, 0, retain, false, 0, target.subscriptionIds);
+        return;
+      }
+      if (!this.core.limits.queueQoS0 || !this.isPersistent) {
+        this.drop('qos0-offline', message.topic);
+        return;
+      }
+    }
+    this.enqueue(message, qos, retain, target.subscriptionIds, group);
+  }
+
+  /** Sends a message of QoS 1 or 2 at once if the window allows it, and queues it otherwise. */
+  enqueue(
+    message: RoutedMessage,
+    qos: QoS,
+    retain: boolean,
+    ids: readonly number[],
+    group: SubscriberGroup | undefined,
+  ): void {
+    const link = this.link;
+    if (link !== undefined && qos > 0) {
+      this.outbound ??= new Outbound();
+      const outbound = this.outbound;
+      if (
+        outbound.openCount < link.window &&
+        outbound.length === 0 &&
+        outbound.resend.length === 0 &&
+        !outbound.isLoading &&
+        !link.isCongested &&
+        this.behind <= 0
+      ) {
+        this.#sendNow(link, outbound, message, qos, retain, ids, group);
+        return;
+      }
+    }
+    this.#queue(message, qos, retain, ids, group);
+  }
+
+  #sendNow(
+    link: SessionLink,
+    outbound: Outbound,
+    message: RoutedMessage,
+    qos: QoS,
+    retain: boolean,
+    ids: readonly number[],
+    group: SubscriberGroup | undefined,
+  ): void {
+    const packetId = outbound.takePacketId();
+    if (!this.isPersistent && group === undefined) {
+      if (!link.sendPublish(message, qos, retain, false, packetId, ids)) return;
+      outbound.inflight.set(packetId, qos === 1 ? SENT_QOS1 : SENT_QOS2);
+      outbound.openCount++;
+      return;
+    }
+    // A QoS 2 message to a persistent session goes out when message and packet id are durable, so that it is delivered
+    // exactly once even if this process is killed between the two.
+    const waits = qos === 2 && this.isPersistent && this.core.store.durable;
+    if (!waits && !link.sendPublish(message, qos, retain, false, packetId, ids)) return;
+    const delivery = this.#keep(message, qos, retain, ids, group, packetId);
+    delivery.packetId = packetId;
+    delivery.isOpen = true;
+    outbound.inflight.set(packetId, delivery);
+    outbound.openCount++;
+    outbound.lastId = delivery.message.id;
+    if (waits) this.core.gate.sendWhenStored(this, delivery, link);
+  }
+
+  #queue(
+    message: RoutedMessage,
+    qos: QoS,
+    retain: boolean,
+    ids: readonly number[],
+    group: SubscriberGroup | undefined,
+  ): void {
+    if (!this.#makeRoom(message)) return;
+    const outbound = this.outbound;
+    const limits = this.core.limits;
+    const waitsInMemory =
+      !this.isPersistent ||
+      (outbound !== undefined &&
+        this.link !== undefined &&
+        !outbound.isLoading &&
+        this.behind <= 0 &&
+        outbound.length < limits.queueWindowMessages &&
+        outbound.queueBytes < limits.queueWindowBytes);
+    const delivery = this.#keep(message, qos, retain, ids, group, 0);
+    if (waitsInMemory && outbound !== undefined) {
+      outbound.push(delivery);
+      outbound.lastId = delivery.message.id;
+    }
+  }
+
+  /** Counts a message as kept for this session and, if the session is persistent, writes it to the store. */
+  #keep(
+    message: RoutedMessage,
+    qos: QoS,
+    retain: boolean,
+    ids: readonly number[],
+    group: SubscriberGroup | undefined,
+    packetId: number,
+  ): Delivery {
+    let stored = message.stored();
+    const target = { sessionKey: this.key, qos, retain, subscriptionIds: ids, packetId };
+    // The same message can come twice, by an ordinary and by a shared subscription. A queue holds an id only once.
+    const isSecondCopy = stored.id <= this.#lastMessageId;
+    if (isSecondCopy) stored = { ...stored, id: this.core.nextMessageId() };
+    this.#lastMessageId = stored.id;
+    const delivery = new Delivery(stored, qos, retain, ids, group);
+    this.queuedMessages++;
+    this.queuedBytes += stored.payload.length;
+    if (this.isPersistent) {
+      if (isSecondCopy) this.core.store.enqueue(stored, [target]);
+      else message.storeTargets.push(target);
+      message.isWritten = true;
+      this.core.gate.track(this, delivery);
+    }
+    return delivery;
+  }
+
+  /** Applies the limits of the queue; false if the message is not to be queued. */
+  #makeRoom(message: RoutedMessage): boolean {
+    const limits = this.core.limits;
+    if (
+      this.queuedMessages < limits.queueMessagesMax &&
+      this.queuedBytes + message.payloadSize <= limits.queueBytesMax
+    ) {
+      return true;
+    }
+    if (!this.hasOverflowed) {
+      this.hasOverflowed = true;
+      this.core.logger.log('warn', 'queue-full', {
+        clientId: this.clientId,
+        messages: this.queuedMessages,
+        bytes: this.queuedBytes,
+        policy: limits.queueOverflow,
+      });
+    }
+    if (limits.queueOverflow === 'disconnect') {
+      this.core.metrics.dropped['queue-full']++;
+      this.core.endOverflowing(this);
+      return false;
+    }
+    if (limits.queueOverflow === 'drop-oldest' && this.#dropOldest()) return true;
+    this.drop('queue-full', message.topic);
+    return false;
+  }
+
+  #dropOldest(): boolean {
+    const oldest = this.outbound?.shift();
+    if (oldest !== undefined) {
+      this.release(oldest);
+      this.drop('queue-full', oldest.message.topic);
+      return true;
+    }
+    if (this.isPersistent && this.link === undefined) {
+      this.core.trimStoredQueue(this);
+      return true;
+    }
+    return false;
+  }
+
+  /** PUBACK: the delivery is done, whatever the reason code says. [MQTT-4.4.0-2] */
+  acknowledge(packetId: number): boolean {
+    const delivery = this.outbound?.inflight.get(packetId);
+    if (delivery === undefined || delivery.qos !== 1) return false;
+    this.#finish(packetId, delivery);
+    return true;
+  }
+
+  /** PUBREC: from now on PUBREL is what is sent. [MQTT-4.3.3-4] */
+  receive(packetId: number, reasonCode: number): boolean {
+    const delivery = this.outbound?.inflight.get(packetId);
+    const link = this.link;
+    if (delivery === undefined || delivery.qos !== 2 || link === undefined) return false;
+    if (reasonCode >= 0x80) {
+      if (!delivery.isReleased) this.#finish(packetId, delivery);
+      return true;
+    }
+    if (delivery === SENT_QOS2) {
+      this.outbound?.inflight.set(packetId, RELEASED_QOS2);
+    } else if (!delivery.isReleased) {
+      delivery.isReleased = true;
+      if (this.isPersistent) {
+        this.core.store.markReleased(this.key, delivery.message.id);
+        this.core.gate.touch();
+        link.sendPubrelWhenStored(packetId);
+        return true;
+      }
+    }
+    link.sendPubrel(packetId);
+    return true;
+  }
+
+  /** PUBCOMP: the delivery is done. */
+  complete(packetId: number): boolean {
+    const delivery = this.outbound?.inflight.get(packetId);
+    if (delivery === undefined || !delivery.isReleased) return false;
+    this.#finish(packetId, delivery);
+    return true;
+  }
+
+  #finish(packetId: number, delivery: Delivery): void {
+    const outbound = this.outbound!;
+    outbound.inflight.delete(packetId);
+    // What was released on an earlier connection took no place in this one's window. [N58]
+    if (delivery.isOpen) outbound.openCount--;
+    if (!delivery.isMarker) this.release(delivery);
+    if (outbound.length > 0 || outbound.resend.length > 0 || this.behind > 0) pump(this);
+  }
+
+  /** A kept message is done with: it leaves the counters and the store. */
+  release(delivery: Delivery): void {
+    this.queuedMessages--;
+    this.queuedBytes -= delivery.message.payload.length;
+    this.hasOverflowed = false;
+    if (this.isPersistent) {
+      this.core.store.dequeue(this.key, delivery.message.id);
+      this.core.gate.touch();
+    }
+  }
+
+  /** A connection serves this session from now on; what is stored for it is sent. */
+  attach(link: SessionLink): void {
+    this.link = link;
+    this.disconnectedAt = 0;
+    if (this.queuedMessages > 0 && this.isPersistent) beginLoading(this);
+  }
+
+  /** The connection is gone. What the store holds leaves the memory. */
+  detach(): void {
+    this.link = undefined;
+    this.pending = undefined;
+    this.outbound = undefined;
+    this.disconnectedAt = this.core.clock.now();
+  }
+
+  drop(reason: DropReason, topic: string): void {
+    this.core.dropped(reason, topic, this.clientId);
+  }
+}

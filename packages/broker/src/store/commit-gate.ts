@@ -1,0 +1,177 @@
+// Stored, then acknowledged: the one place where that order is kept.
+//
+// Whatever is written to the store in one turn of the event loop is one batch, committed once. What has to wait for it
+// (acknowledgements, CONNACK of a persistent session, QoS 2 messages on their way out) registers here and is told when
+// the batch is durable or has failed. The next commit starts when the last one is finished, and the batch grows
+// meanwhile; so a message that is acknowledged quickly by its receiver never reaches the disk.
+//
+//     writes ──▶ open batch ──commit──▶ durable ──▶ committed(batch): acknowledgements go out
+//                                  └──▶ failed  ──▶ failed(batch): publishers are refused, queues forget
+//
+// With a store that is not durable nothing waits.
+
+import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Delivery } from '../session/delivery.ts';
+import type { Session } from '../session/session.ts';
+import type { SessionLink } from '../session/session-link.ts';
+import type { Store } from './store.ts';
+
+/** Who waits for a batch. */
+export interface BatchWaiter {
+  committed(batch: number): void;
+  failed(batch: number, error: unknown): void;
+}
+
+interface TrackedDelivery {
+  readonly session: Session;
+  readonly delivery: Delivery;
+}
+
+interface WaitingSend extends TrackedDelivery {
+  readonly link: SessionLink;
+}
+
+export class CommitGate {
+  readonly #store: Store;
+  readonly #metrics: Metrics;
+  readonly #logger: Logger;
+  readonly #send: (session: Session, delivery: Delivery, link: SessionLink) => void;
+  /** The number of the open batch. */
+  batch = 1;
+  #waiters: BatchWaiter[] = [];
+  #sends: WaitingSend[] = [];
+  #tracked: TrackedDelivery[] = [];
+  #isScheduled = false;
+  #isCommitting = false;
+  #idle: (() => void)[] = [];
+  #failures = 0;
+
+  constructor(
+    store: Store,
+    metrics: Metrics,
+    logger: Logger,
+    send: (session: Session, delivery: Delivery, link: SessionLink) => void,
+  ) {
+    this.#store = store;
+    this.#metrics = metrics;
+    this.#logger = logger;
+    this.#send = send;
+  }
+
+  /** Something was written: it will be committed at the end of this turn. */
+  touch(): void {
+    if (this.#isScheduled || this.#isCommitting) return;
+    this.#isScheduled = true;
+    setImmediate(this.#commit);
+  }
+
+  /** Tells `waiter` about the open batch. */
+  wait(waiter: BatchWaiter): void {
+    this.#waiters.push(waiter);
+    this.touch();
+  }
+
+  /** Resolves when everything written until now is durable; rejects if it could not be written. */
+  stored(): Promise<void> {
+    if (!this.#store.durable) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.wait({
+        committed: () => resolve(),
+        failed: (_batch, error) => reject(error),
+      });
+    });
+  }
+
+  /** Sends a QoS 2 message when the batch that holds it and its packet id is durable. */
+  sendWhenStored(session: Session, delivery: Delivery, link: SessionLink): void {
+    this.#sends.push({ session, delivery, link });
+    this.touch();
+  }
+
+  /** Notes a message that is to be taken out of its queue again if this batch fails. */
+  track(session: Session, delivery: Delivery): void {
+    if (!this.#store.durable) {
+      this.touch();
+      return;
+    }
+    this.#tracked.push({ session, delivery });
+    this.touch();
+  }
+
+  /** Resolves when nothing is waiting for the store any more. */
+  async settled(): Promise<void> {
+    while (this.#isCommitting || this.#isScheduled)
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  readonly #commit = (): void => {
+    this.#isScheduled = false;
+    if (!this.#store.dirty && this.#waiters.length === 0 && this.#sends.length === 0) {
+      this.#tracked.length = 0;
+      this.#wakeIdle();
+      return;
+    }
+    const batch = this.batch++;
+    const waiters = this.#waiters;
+    const sends = this.#sends;
+    const tracked = this.#tracked;
+    this.#waiters = [];
+    this.#sends = [];
+    this.#tracked = [];
+    this.#isCommitting = true;
+    this.#metrics.commits++;
+    this.#store.commit().then(
+      () => {
+        this.#failures = 0;
+        for (const waiter of waiters) waiter.committed(batch);
+        for (const { session, delivery, link } of sends) this.#send(session, delivery, link);
+        this.#finish();
+      },
+      (error: unknown) => {
+        this.#fail(batch, waiters, tracked, error);
+        this.#finish();
+      },
+    );
+  };
+
+  #fail(
+    batch: number,
+    waiters: readonly BatchWaiter[],
+    tracked: readonly TrackedDelivery[],
+    error: unknown,
+  ): void {
+    this.#metrics.storeFailures++;
+    // One loud line for an outage, not one for each batch of it.
+    if (this.#failures++ === 0) this.#logger.log('error', 'store-failed', { operation: 'commit', error });
+    for (const { session, delivery } of tracked) this.#forget(session, delivery);
+    for (const waiter of waiters) waiter.failed(batch, error);
+  }
+
+  /** The store has forgotten a message of the failed batch; so does its session, unless it was sent already. */
+  #forget(session: Session, delivery: Delivery): void {
+    if (session.hasEnded) return;
+    const outbound = session.outbound;
+    if (delivery.packetId > 0 && outbound?.inflight.get(delivery.packetId) === delivery) {
+      if (delivery.qos === 1) return;
+      outbound.inflight.delete(delivery.packetId);
+      if (delivery.isOpen) outbound.openCount--;
+    } else {
+      outbound?.remove(delivery);
+    }
+    session.release(delivery);
+    session.drop('store-unavailable', delivery.message.topic);
+  }
+
+  #finish(): void {
+    this.#isCommitting = false;
+    if (this.#store.dirty || this.#waiters.length > 0 || this.#sends.length > 0) this.touch();
+    else this.#wakeIdle();
+  }
+
+  #wakeIdle(): void {
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+}
