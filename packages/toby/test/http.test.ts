@@ -1,0 +1,109 @@
+// Web hooks and sign-up over real HTTP.
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { type TobyHttpOptions, tobyHttp } from '../src/server/index.ts';
+import { secretOf, startAccount, startServer, type TestServer } from './harness.ts';
+
+/** Serves the handler with nothing but node:http, as any program could. */
+async function serveHttp(server: TestServer, options: TobyHttpOptions = {}): Promise<string> {
+  const handle = tobyHttp(server.toby, options);
+  const http = createServer(async (incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk);
+    const { method = 'GET', headers, url = '/' } = incoming;
+    const body = method === 'GET' ? null : Buffer.concat(chunks);
+    const type = { 'content-type': headers['content-type'] ?? '' };
+    const request = new Request(`http://localhost${url}`, { method, headers: type, body });
+    const response =
+      (await handle(request, incoming.socket.remoteAddress ?? '')) ?? new Response(null, { status: 404 });
+    outgoing.writeHead(response.status).end(Buffer.from(await response.arrayBuffer()));
+  });
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => new Promise<void>((resolve) => void http.close(() => resolve())));
+  return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+}
+
+async function post(url: string, body: string, type = 'application/json'): Promise<number> {
+  const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': type } });
+  await response.text();
+  return response.status;
+}
+
+const FORM = 'application/x-www-form-urlencoded';
+
+test('a web hook delivers its JSON or form body to the bot', async () => {
+  const { server, bots } = await startAccount(['lamp']);
+  const base = await serveHttp(server);
+  expect(await bots[0].request('hooks-on', { sk: 'hook secret' })).toEqual({ status: 200 });
+  expect(await bots[0].request('info')).toMatchObject({ hook: true });
+
+  expect(await post(`${base}/hook/lamp/hook%20secret`, '{"build":"green"}')).toBe(200);
+  expect(await bots[0].received()).toEqual({ from: 'hook', payload: { build: 'green' }, tags: [], ack: '' });
+  expect(await post(`${base}/hook/lamp/hook%20secret`, 'state=on&who=a&who=b', FORM)).toBe(200);
+  expect(await bots[0].received()).toMatchObject({ payload: { state: 'on', who: ['a', 'b'] } });
+});
+
+test('web hooks are refused with a status that says why', async () => {
+  const { server, ana, bots } = await startAccount(['lamp'], { limits: { hookBytes: 100 } });
+  const base = await serveHttp(server);
+  expect(await post(`${base}/hook/lamp/s`, '{}')).toBe(403); // hooks off
+  await bots[0].request('hooks-on', { sk: 's' });
+  expect(await post(`${base}/hook/lamp/wrong`, '{}')).toBe(403);
+  expect(await post(`${base}/hook/nobody/s`, '{}')).toBe(404);
+  expect(await post(`${base}/hook/ana/s`, '{}')).toBe(404);
+  expect(await post(`${base}/hook/lamp/s`, '{"broken')).toBe(400);
+  expect(await post(`${base}/hook/lamp/s`, `"${'x'.repeat(200)}"`)).toBe(413);
+  expect((await fetch(`${base}/hook/lamp/s`)).status).toBe(405);
+  await bots[0].request('hooks-off');
+  expect(await post(`${base}/hook/lamp/s`, '{}')).toBe(403);
+  await bots[0].request('hooks-on', { sk: 's' });
+  bots[0].close();
+  await ana.message(({ payload }) => 'offline' in (payload as object));
+  expect(await post(`${base}/hook/lamp/s`, '{}')).toBe(503);
+});
+
+test('a hook for a bot that keeps its session waits for it if queueing is on', async () => {
+  const { server, ana } = await startAccount([]);
+  const base = await serveHttp(server);
+  const strict = await serveHttp(server, { queueHooks: false });
+  await ana.request('create-bot', { id: 'lamp', sk: secretOf('lamp') });
+  const lamp = await server.connect('lamp', { clean: false });
+  await lamp.request('hooks-on', { sk: 's' });
+  lamp.close();
+  await ana.message(({ payload }) => 'offline' in (payload as object));
+  expect(await post(`${strict}/hook/lamp/s`, '1')).toBe(503);
+  expect(await post(`${base}/hook/lamp/s`, '{"n":2}')).toBe(202);
+  const again = await server.connect('lamp', { clean: false, listen: false });
+  expect(await again.received()).toMatchObject({ from: 'hook', payload: { n: 2 } });
+});
+
+test('sign-up creates a user bot from a form or JSON', async () => {
+  const server = await startServer();
+  const base = await serveHttp(server);
+  expect(await post(`${base}/signup`, JSON.stringify({ username: 'ana', password: secretOf('ana') }))).toBe(
+    201,
+  );
+  expect(
+    await post(`${base}/signup`, `username=ben&password=${encodeURIComponent(secretOf('ben'))}`, FORM),
+  ).toBe(201);
+  expect(await post(`${base}/signup`, JSON.stringify({ username: 'ana', password: 'x' }))).toBe(409);
+  expect(await post(`${base}/signup`, JSON.stringify({ username: 'a/b', password: 'x' }))).toBe(400);
+  expect(await post(`${base}/signup`, JSON.stringify({ username: 'cy' }))).toBe(400);
+  const ana = await server.connect('ana');
+  expect(await ana.request('info')).toEqual({ type: 'user', id: 'ana', bots: [] });
+  await server.connect('ben');
+});
+
+test('sign-up can be closed, need a token, and is rate limited', async () => {
+  const server = await startServer({ limits: { signupsPerHour: 2 } });
+  const body = (username: string, token?: string): string =>
+    JSON.stringify({ username, password: 'x', token });
+  const closed = await serveHttp(server, { signup: 'closed' });
+  expect(await post(`${closed}/signup`, body('ana'))).toBe(403);
+  const invited = await serveHttp(server, { signup: { token: 'for friends' } });
+  expect(await post(`${invited}/signup`, body('ana'))).toBe(401);
+  expect(await post(`${invited}/signup`, body('ana', 'for friends'))).toBe(201);
+  expect(await post(`${invited}/signup`, body('ben', 'for friends'))).toBe(429);
+});

@@ -1,0 +1,173 @@
+// The SDK against a real server.
+
+import { describe, expect, onTestFinished, test } from 'vitest';
+import {
+  type Bot,
+  type BotMessage,
+  connectBot,
+  EncryptedBot,
+  generateIdentity,
+  KeyAuthority,
+} from '../src/index.ts';
+import { secretOf, startServer, type TestServer } from './harness.ts';
+
+async function account(...ids: string[]): Promise<{ server: TestServer; ana: Bot; bots: Bot[] }> {
+  const server = await startServer();
+  await server.toby.signUp('ana', secretOf('ana'));
+  const ana = await connect(server, 'ana');
+  const bots: Bot[] = [];
+  for (const id of ids) {
+    await ana.createBot(id, secretOf(id));
+    bots.push(await connect(server, id));
+  }
+  return { server, ana, bots };
+}
+
+async function connect(server: TestServer, id: string): Promise<Bot> {
+  const bot = await connectBot(server.url, { id, secret: secretOf(id) });
+  onTestFinished(() => bot.close());
+  return bot;
+}
+
+function nextMessage(bot: Bot): Promise<BotMessage> {
+  return new Promise((resolve) => {
+    const registration = bot.on((message) => {
+      registration.remove();
+      resolve(message);
+    });
+  });
+}
+
+test('bots follow, send and read in a loop', async () => {
+  const { bots } = await account('lamp', 'switch');
+  const [lamp, sender] = bots as [Bot, Bot];
+  await lamp.follow(['#light']);
+  const messages = lamp.messages();
+  await sender.send({ on: true }, ['#light']);
+  await sender.send({ on: false }, ['#light']);
+  const seen: unknown[] = [];
+  for await (const message of messages) {
+    seen.push(message.payload);
+    if (seen.length === 2) break;
+  }
+  expect(seen).toEqual([{ on: true }, { on: false }]);
+});
+
+test('a handler per tag hears its tag only', async () => {
+  const { ana, bots } = await account('lamp');
+  const [lamp] = bots as [Bot];
+  await lamp.follow(['#light', '#heat']);
+  const heard: unknown[] = [];
+  lamp.on('#heat', ({ payload }) => void heard.push(payload));
+  const last = nextMessage(lamp);
+  await ana.send('cold', ['#light']);
+  await last;
+  const next = nextMessage(lamp);
+  await ana.send('warm', ['#heat']);
+  await next;
+  expect(heard).toEqual(['warm']);
+});
+
+describe('ask', () => {
+  test('resolves with the first reply, many questions at once', async () => {
+    const { bots } = await account('kitchen', 'asker');
+    const [kitchen, asker] = bots as [Bot, Bot];
+    await kitchen.follow(['#temperature']);
+    kitchen.on('#temperature', (message) => kitchen.reply(message, { n: message.payload, celsius: 21 }));
+    const replies = await Promise.all([1, 2, 3].map((n) => asker.ask(n, ['#temperature'])));
+    expect(replies.map(({ from, payload }) => ({ from, payload }))).toEqual(
+      [1, 2, 3].map((n) => ({ from: 'kitchen', payload: { n, celsius: 21 } })),
+    );
+    const again = await asker.ask(4, ['#temperature']);
+    expect(again.payload).toEqual({ n: 4, celsius: 21 });
+  });
+
+  test('rejects when nobody replies in time, and when aborted', async () => {
+    const { bots } = await account('asker');
+    const [asker] = bots as [Bot];
+    await expect(asker.ask('hello?', ['#nobody'], { timeoutMs: 50 })).rejects.toMatchObject({
+      code: 'TOBYMQ_TOBY_TIMEOUT',
+    });
+    const reason = new Error('changed my mind');
+    await expect(asker.ask('hello?', ['#nobody'], { signal: AbortSignal.abort(reason) })).rejects.toBe(
+      reason,
+    );
+  });
+});
+
+test('a refusal rejects with its status', async () => {
+  const { ana, bots } = await account('lamp');
+  await expect(ana.createBot('lamp', 'x')).rejects.toMatchObject({
+    code: 'TOBYMQ_TOBY_REFUSED',
+    status: 409,
+  });
+  await expect((bots[0] as Bot).createBot('x', 'y')).rejects.toMatchObject({ status: 403 });
+});
+
+test('presence, sockets, hooks and rules', async () => {
+  const { server, ana, bots } = await account('phone');
+  const [phone] = bots as [Bot];
+  const arrived = new Promise((resolve) => phone.onPresence(resolve));
+  const { id, secret } = await phone.createSocket();
+  const socket = await connectBot(server.url, { id, secret });
+  expect(await arrived).toEqual({ botId: id, online: true });
+  const message = nextMessage(phone);
+  await socket.send('ping');
+  expect(await message).toMatchObject({ from: id, payload: 'ping' });
+  await socket.close();
+
+  await phone.hooksOn('s');
+  expect(await phone.info()).toMatchObject({ hook: true });
+  await phone.hooksOff();
+  await ana.permit('phone', { follow: ['a*'] });
+  await expect(phone.follow(['b'])).rejects.toMatchObject({ status: 403 });
+  await ana.removeBot('phone');
+  expect(await ana.info()).toEqual({ type: 'user', id: 'ana', bots: [] });
+});
+
+test('closing ends loops and rejects what waits', async () => {
+  const { bots } = await account('lamp');
+  const [lamp] = bots as [Bot];
+  const loop = lamp.messages().next();
+  const question = lamp.ask('?', ['#nobody']);
+  question.catch(() => undefined);
+  await lamp.close();
+  expect(await loop).toEqual({ done: true, value: undefined });
+  await expect(question).rejects.toMatchObject({ code: 'TOBYMQ_TOBY_CLOSED' });
+});
+
+test('encrypted bots read each other, and the server reads nothing', async () => {
+  const { server, ana, bots } = await account('lamp', 'switch');
+  const [lamp, sender] = bots as [Bot, Bot];
+  const owner = await generateIdentity('ana');
+  const codes: Record<string, string> = { lamp: 'code one', switch: 'code two' };
+  new KeyAuthority(ana, { identity: owner, codeOf: (id) => codes[id] });
+  const errors: unknown[] = [];
+  const open = async (bot: Bot): Promise<EncryptedBot> =>
+    EncryptedBot.open(bot, {
+      identity: await generateIdentity(bot.id),
+      ownerSignKey: owner.publicKeys.sign,
+      code: codes[bot.id] as string,
+      onError: (error) => errors.push(error),
+    });
+  const carried: string[] = [];
+  server.broker.subscribe('client/#', ({ payload }) => void carried.push(Buffer.from(payload).toString()));
+  const secureLamp = await open(lamp);
+  const secureSwitch = await open(sender);
+  await lamp.follow(['#light']);
+
+  const opened = new Promise((resolve) => secureLamp.on((payload, { from }) => resolve({ payload, from })));
+  await secureSwitch.send({ code: 'the vault' }, ['#light'], { to: ['lamp'] });
+  expect(await opened).toEqual({ payload: { code: 'the vault' }, from: 'switch' });
+  expect(carried.some((text) => text.includes('tobyEncrypted'))).toBe(true);
+  expect(carried.some((text) => text.includes('the vault'))).toBe(false);
+
+  await secureLamp.rotate();
+  const second = new Promise((resolve) => secureLamp.on((payload) => resolve(payload)));
+  await secureSwitch.send('after the rotation', ['#light']);
+  expect(await second).toBe('after the rotation');
+  await expect(secureSwitch.send('x', ['#light'], { to: ['stranger'] })).rejects.toMatchObject({
+    code: 'TOBYMQ_KEY_UNKNOWN',
+  });
+  expect(errors).toEqual([]);
+});
