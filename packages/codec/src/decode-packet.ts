@@ -1,9 +1,21 @@
 // One packet from its bytes: checks who may send it and its flags, then reads the fields of its type.
 
+import { decodePuback, decodePubcomp, decodePubrec, decodePubrel } from './decode-acks.ts';
+import {
+  checkEmpty,
+  checkFlags,
+  checkPacketId,
+  checkReasonCode,
+  checkReceiver,
+  hex,
+  type Role,
+  readAckProperties,
+  readReasonCode,
+} from './decode-checks.ts';
 import { decodeConnect } from './decode-connect.ts';
+import { decodePublish } from './decode-publish.ts';
 import { malformed, protocolError } from './errors.ts';
-import { packetName } from './packet-names.ts';
-import { PacketReader, viewOf } from './packet-reader.ts';
+import { PacketReader } from './packet-reader.ts';
 import {
   type Auth,
   type Connack,
@@ -13,11 +25,6 @@ import {
   type Pingreq,
   type Pingresp,
   type ProtocolVersion,
-  type Puback,
-  type Pubcomp,
-  type Publish,
-  type Pubrec,
-  type Pubrel,
   type QoS,
   type RetainHandling,
   type Suback,
@@ -31,21 +38,12 @@ import {
   AUTH_PROPERTIES,
   CONNACK_PROPERTIES,
   DISCONNECT_PROPERTIES,
-  PUBACK_PROPERTIES,
-  PUBCOMP_PROPERTIES,
-  PUBREC_PROPERTIES,
-  PUBREL_PROPERTIES,
   SUBACK_PROPERTIES,
   SUBSCRIBE_PROPERTIES,
   UNSUBACK_PROPERTIES,
   UNSUBSCRIBE_PROPERTIES,
 } from './property-table.ts';
-import { readPublishProperties } from './publish-properties.ts';
-import { readTopic } from './publish-reader.ts';
-import { isGrantAllowed, isReasonCodeAllowed, isReturnCodeAllowed } from './reason-code-rules.ts';
-
-/** The side that receives the packets. */
-export type Role = 'server' | 'client';
+import { isGrantAllowed, isReturnCodeAllowed } from './reason-code-rules.ts';
 
 /**
  * Decodes one packet: `header` is its first byte, `bytes[body..end)` what follows its remaining length. Payloads and
@@ -113,7 +111,7 @@ export function decodePacket(
     case PacketType.Disconnect:
       return decodeDisconnect(bytes, header, body, end, version, role);
     case PacketType.Auth:
-      if (version !== 5) throw malformed(`AUTH does not exist in MQTT 3.1 and 3.1.1`);
+      if (version !== 5) throw malformed('AUTH does not exist in MQTT 3.1 and 3.1.1');
       checkFlags(header, 0, version); // [MQTT-3.15.1-1]
       return decodeAuth(new PacketReader(bytes, body, end, 'AUTH'), role);
     default:
@@ -123,189 +121,6 @@ export function decodePacket(
 
 const PINGREQ_PACKET: Pingreq = { type: PacketType.Pingreq };
 const PINGRESP_PACKET: Pingresp = { type: PacketType.Pingresp };
-
-function checkReceiver(header: number, role: Role, receiver: Role): void {
-  if (role !== receiver) {
-    throw protocolError(`${packetName(header >> 4)} is not sent to a ${role}`);
-  }
-}
-
-/** [MQTT-2.1.3-1]; 3.1.1: [MQTT-2.2.2-2]. MQTT 3.1 leaves bits without meaning unchecked. */
-function checkFlags(header: number, expected: number, version: ProtocolVersion): void {
-  if ((header & 15) !== expected && version !== 3) {
-    throw malformed(`${packetName(header >> 4)} has the flags ${header & 15} instead of ${expected}`);
-  }
-}
-
-function checkEmpty(header: number, body: number, end: number): void {
-  if (body !== end) throw malformed(`${packetName(header >> 4)} has ${end - body} bytes after its length`);
-}
-
-function checkPacketId(packetId: number, packet: string): number {
-  if (packetId === 0) throw protocolError(`${packet} has the packet identifier 0`); // [MQTT-2.2.1-3]
-  return packetId;
-}
-
-function decodePublish(
-  bytes: Uint8Array,
-  header: number,
-  body: number,
-  end: number,
-  version: ProtocolVersion,
-  role: Role,
-): Publish {
-  const qos = ((header >> 1) & 3) as QoS | 3;
-  const dup = (header & 8) !== 0;
-  if (qos === 3) throw malformed('PUBLISH has QoS 3'); // [MQTT-3.3.1-4]
-  // [MQTT-3.3.1-2]; MQTT 3.1 does not forbid it.
-  if (dup && qos === 0 && version !== 3) throw malformed('PUBLISH has DUP set with QoS 0');
-  const topicStart = body + 2;
-  const topicEnd = topicStart > end ? topicStart : topicStart + ((bytes[body]! << 8) | bytes[body + 1]!);
-  let position = topicEnd;
-  if (position > end) throw malformed('PUBLISH ends before the end of the topic name');
-  let packetId = 0;
-  if (qos !== 0) {
-    if (position + 2 > end) throw malformed('PUBLISH ends before the end of the packet identifier');
-    packetId = checkPacketId((bytes[position]! << 8) | bytes[position + 1]!, 'PUBLISH');
-    position += 2;
-  }
-  let properties: Publish['properties'];
-  if (version === 5) {
-    if (position < end && bytes[position] === 0) {
-      position += 1;
-    } else {
-      const reader = new PacketReader(bytes, position, end, 'PUBLISH');
-      const length = reader.variableByteInteger('the property length');
-      position = reader.position + length;
-      if (position > end) throw malformed('the properties of PUBLISH go beyond the packet');
-      reader.end = position;
-      properties = readPublishProperties(reader, role === 'server');
-    }
-  }
-  let topic = '';
-  // An empty topic name is fine with a topic alias only; readTopic() refuses it otherwise.
-  if (topicStart !== topicEnd || properties?.topicAlias === undefined)
-    topic = readTopic(bytes, topicStart, topicEnd);
-  return {
-    type: PacketType.Publish,
-    topic,
-    payload: viewOf(bytes, position, end),
-    qos,
-    retain: (header & 1) !== 0,
-    dup,
-    packetId,
-    properties,
-  };
-}
-
-// PUBACK, PUBREC, PUBREL and PUBCOMP look alike. They are frequent, so the short form with the packet identifier alone
-// is read by hand, and each type has its own literal, which gives the result its precise type without a cast.
-
-function decodePuback(
-  bytes: Uint8Array,
-  body: number,
-  end: number,
-  version: ProtocolVersion,
-  role: Role,
-): Puback {
-  const type = PacketType.Puback;
-  if (end - body === 2)
-    return { type, packetId: ackPacketId(bytes, body, type), reasonCode: 0, properties: undefined };
-  const reader = new PacketReader(bytes, body, end, 'PUBACK');
-  const packetId = readAckPacketId(reader, version);
-  const reasonCode = readReasonCode(reader, type, role); // [MQTT-3.4.2-1]
-  return { type, packetId, reasonCode, properties: readAckProperties(reader, PUBACK_PROPERTIES) };
-}
-
-function decodePubrec(
-  bytes: Uint8Array,
-  body: number,
-  end: number,
-  version: ProtocolVersion,
-  role: Role,
-): Pubrec {
-  const type = PacketType.Pubrec;
-  if (end - body === 2)
-    return { type, packetId: ackPacketId(bytes, body, type), reasonCode: 0, properties: undefined };
-  const reader = new PacketReader(bytes, body, end, 'PUBREC');
-  const packetId = readAckPacketId(reader, version);
-  const reasonCode = readReasonCode(reader, type, role); // [MQTT-3.5.2-1]
-  return { type, packetId, reasonCode, properties: readAckProperties(reader, PUBREC_PROPERTIES) };
-}
-
-function decodePubrel(
-  bytes: Uint8Array,
-  body: number,
-  end: number,
-  version: ProtocolVersion,
-  role: Role,
-): Pubrel {
-  const type = PacketType.Pubrel;
-  if (end - body === 2)
-    return { type, packetId: ackPacketId(bytes, body, type), reasonCode: 0, properties: undefined };
-  const reader = new PacketReader(bytes, body, end, 'PUBREL');
-  const packetId = readAckPacketId(reader, version);
-  const reasonCode = readReasonCode(reader, type, role); // [MQTT-3.6.2-1]
-  return { type, packetId, reasonCode, properties: readAckProperties(reader, PUBREL_PROPERTIES) };
-}
-
-function decodePubcomp(
-  bytes: Uint8Array,
-  body: number,
-  end: number,
-  version: ProtocolVersion,
-  role: Role,
-): Pubcomp {
-  const type = PacketType.Pubcomp;
-  if (end - body === 2)
-    return { type, packetId: ackPacketId(bytes, body, type), reasonCode: 0, properties: undefined };
-  const reader = new PacketReader(bytes, body, end, 'PUBCOMP');
-  const packetId = readAckPacketId(reader, version);
-  const reasonCode = readReasonCode(reader, type, role); // [MQTT-3.7.2-1]
-  return { type, packetId, reasonCode, properties: readAckProperties(reader, PUBCOMP_PROPERTIES) };
-}
-
-function ackPacketId(bytes: Uint8Array, body: number, type: PacketType): number {
-  const packetId = (bytes[body]! << 8) | bytes[body + 1]!;
-  if (packetId === 0) throw protocolError(`${packetName(type)} has the packet identifier 0`);
-  return packetId;
-}
-
-/** The packet identifier of an acknowledgement that is not of the short form, which 3.1 and 3.1.1 do not know. */
-function readAckPacketId(reader: PacketReader, version: ProtocolVersion): number {
-  const packetId = reader.uint16('the packet identifier');
-  if (version !== 5) reader.expectEnd();
-  return checkPacketId(packetId, reader.packet);
-}
-
-function readReasonCode(reader: PacketReader, type: PacketType, role: Role): number {
-  return checkReasonCode(reader.byte('the reason code'), type, role);
-}
-
-function checkReasonCode(code: number, type: PacketType, role: Role): number {
-  const sender = role === 'server' ? 'client' : 'server';
-  if (!isReasonCodeAllowed(type, code, sender)) {
-    throw protocolError(
-      `${packetName(type)} from a ${sender} has the reason code 0x${hex(code)}, which it must not have`,
-    );
-  }
-  return code;
-}
-
-function hex(byte: number): string {
-  return byte.toString(16).padStart(2, '0');
-}
-
-/** The property length of an acknowledgement may be missing at the packet's end. */
-function readAckProperties<T>(
-  reader: PacketReader,
-  set: Parameters<typeof readProperties<T>>[1],
-): T | undefined {
-  if (reader.remaining === 0) return undefined;
-  const properties = readProperties(reader, set);
-  reader.expectEnd();
-  return properties;
-}
 
 function decodeConnack(reader: PacketReader, version: ProtocolVersion): Connack {
   const flags = reader.byte('the connect acknowledge flags');

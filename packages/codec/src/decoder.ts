@@ -2,8 +2,9 @@
 // with decodePacket(), which reads them, and knows the two things that a single packet does not tell: the version of
 // the connection and whether a CONNECT has come already.
 
+import type { Role } from './decode-checks.ts';
 import { readProtocolVersion } from './decode-connect.ts';
-import { decodePacket, type Role } from './decode-packet.ts';
+import { decodePacket } from './decode-packet.ts';
 import { CodecError, protocolError } from './errors.ts';
 import { FrameReader } from './frame-reader.ts';
 import { packetName } from './packet-names.ts';

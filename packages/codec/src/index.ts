@@ -1,5 +1,8 @@
+// @tobymq/codec: packets to bytes and bytes to packets, and the rules of topics. See the README for the ideas.
+
+export type { Role } from './decode-checks.ts';
 export { readProtocolVersion } from './decode-connect.ts';
-export { decodePacket, type Role } from './decode-packet.ts';
+export { decodePacket } from './decode-packet.ts';
 export { Decoder, type DecoderOptions } from './decoder.ts';
 export { ackSize, encode, encodedSize, encodeInto, PINGREQ, PINGRESP, writeAck } from './encoder.ts';
 export { CodecError, type CodecErrorCode, UnsupportedProtocolError } from './errors.ts';
