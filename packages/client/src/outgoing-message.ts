@@ -117,7 +117,7 @@ export function outgoingFields(
 function checkEncodable(topic: string, qos: QoS, properties: MessageProperties | undefined): void {
   if (properties === undefined && (qos === 1 || qos === 2)) return;
   try {
-    encodedSize({ type: PacketType.Publish, topic, qos, packetId: 1, properties }, 5);
+    encodedSize({ type: PacketType.Publish, topic, qos, packetId: qos === 0 ? 0 : 1, properties }, 5);
   } catch (cause) {
     if (!(cause instanceof CodecError)) throw cause;
     throw new ClientError(
