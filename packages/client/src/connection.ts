@@ -140,7 +140,7 @@ export class Connection {
     if (this.#settings.trace === undefined && (reasonCode === 0 || this.version < 5)) {
       this.outbox.writeShortAck((type << 4) | (type === PacketType.Pubrel ? 2 : 0), packetId);
     } else {
-      this.send({ type, packetId, reasonCode });
+      this.send({ type, packetId, reasonCode: this.version < 5 ? 0 : reasonCode });
     }
   }
 

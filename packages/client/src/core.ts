@@ -219,7 +219,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
       keepAlive: settings.keepAliveSeconds,
       username,
       password: typeof password === 'string' ? encoder.encode(password) : password,
-      will: this.#will(),
+      will: this.#will(version),
       properties: version === 5 ? this.#connectProperties(authenticationData) : undefined,
     };
     try {
@@ -249,17 +249,12 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     };
   }
 
-  #will(): WillInput | undefined {
+  #will(version: ProtocolVersion): WillInput | undefined {
     const { will } = this.settings;
     if (will === undefined) return undefined;
     const { topic, payload, qos, retain, properties, delaySeconds } = will;
-    return {
-      topic,
-      payload,
-      qos,
-      retain,
-      properties: { ...properties, willDelayInterval: delaySeconds || undefined },
-    };
+    const with5 = version === 5 ? { ...properties, willDelayInterval: delaySeconds || undefined } : undefined;
+    return { topic, payload, qos, retain, properties: with5 };
   }
 
   #onAccepted(connection: Connection, connack: Connack, hooks: AttemptHooks): void {

@@ -254,6 +254,12 @@ export function settingsOf(options: ConnectOptions, platform: Platform): Setting
       );
     }
   }
+  if (version === 3 && (givenClientId?.length ?? 1) > 23) {
+    throw new ClientError(
+      'TOBYMQ_OPTION_INVALID',
+      `clientId ${givenClientId} has ${givenClientId?.length} characters: MQTT 3.1 allows 23`,
+    );
+  }
   checkQoSOfWill(options.will?.qos);
   return {
     platform,

@@ -279,7 +279,9 @@ export class Outgoing {
     const { topic } = message;
     const { version, limits } = connection;
     let packet = message;
-    if (message.properties?.messageExpiryInterval !== undefined) {
+    if (message.properties !== undefined && version < 5) {
+      packet = { ...sendable(message, message.packetId, message.dup), properties: undefined };
+    } else if (message.properties?.messageExpiryInterval !== undefined) {
       // What the server gets is the time that is left.
       const leftMs = Math.max(0, message.expiresAt - this.#clock.now());
       const properties = { ...message.properties, messageExpiryInterval: Math.ceil(leftMs / 1000) };
