@@ -84,9 +84,11 @@ function auditFixedHeader(frame: Frame, version: MqttVersion): void {
 }
 
 function auditConnack(frame: Frame, version: MqttVersion): boolean {
-  const connack = decode.connack(frame, version);
+  // A version that the server does not know may be refused in the form of 5.0.
+  const isUnknownVersion = frame.body.length > 2 && frame.body[1] === 0x84;
+  const connack = decode.connack(frame, isUnknownVersion ? 5 : version);
   oneOf(connack.flags, version === 3 ? [0] : [0, 1], 'Connect Acknowledge Flags'); // [MQTT-3.2.2-1]
-  if (version === 5 && frame.body.length > 2) {
+  if (isUnknownVersion || (version === 5 && frame.body.length > 2)) {
     oneOf(connack.reason, reasonCodes.get(packetType.CONNACK) ?? [], 'reason code'); // [MQTT-3.2.2-8]
   } else {
     oneOf(connack.reason, [0, 1, 2, 3, 4, 5], 'return code');

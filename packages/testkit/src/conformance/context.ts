@@ -321,6 +321,7 @@ export class Context {
     refusal: Refusal,
   ): Promise<readonly Frame[]> {
     const { codes, returnCodes = [], besides = [] } = refusal;
+    const firstUnread = peer.history.length - peer.unread.length;
     const mayIgnore = refusal.optional || (refusal.advisory && !this.strict);
     if (mayIgnore && accepted) {
       peer.send('c000');
@@ -335,9 +336,8 @@ export class Context {
         return [];
       }
     }
-    const history = peer.history.length - peer.unread.length;
     await peer.expectClose();
-    const frames = peer.history.slice(history);
+    const frames = peer.history.slice(firstUnread);
     const last = frames.at(-1);
     const goodbye = accepted ? packetType.DISCONNECT : packetType.CONNACK;
     const rest = last?.type === goodbye ? frames.slice(0, -1) : frames;

@@ -75,6 +75,8 @@ export function embeddedServers<Store extends { commit(): Promise<void> }>(
   return async (settings) => {
     const store = new module.MemoryStore();
     if (settings.storeFails) {
+      // Nobody waits for a store that is not durable.
+      Object.defineProperty(store, 'durable', { value: true });
       store.commit = () => Promise.reject(new Error('the disk of this test is full'));
     }
     const broker = await module.Broker.start({ extensions: [extensionFor(settings)], store });

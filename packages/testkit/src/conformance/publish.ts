@@ -90,7 +90,7 @@ export const publishCases = casesOf('3.3 PUBLISH: flags and properties', [
           const client = await t.connect();
           client.send(client.publishBytes(t.topic(name), 'x', { qos, id: 1 }));
           if (t.strict) {
-            await t.refused(client, { codes: [0x90, 0x81] });
+            await t.refused(client, { codes: [0x90, 0x82, 0x81] });
           } else {
             await Promise.race([client.peer.expectClose(), client.ping().catch(() => {})]);
           }

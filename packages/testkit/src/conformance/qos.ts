@@ -146,13 +146,8 @@ export const qosCases = casesOf('4.3 to 4.6 QoS, retry, order', [
       const publisher = await t.publisher();
       const client = await t.connect();
       await client.subscribe(t.topic('a'), 2);
-      for (const reason of [0x00, 0x10]) {
-        await publisher.publish(t.topic('a'), 'x', { qos: 2 });
-        const { id } = await client.message({ ack: false });
-        client.send(packet.pubrec({ id, reason }));
-        await client.ack(packetType.PUBREL, id);
-        client.send(packet.pubcomp({ id }));
-      }
+      await publisher.publish(t.topic('a'), 'x', { qos: 2 });
+      await client.message();
       await publisher.publish(t.topic('a'), 'x', { qos: 2 });
       const { id } = await client.message({ ack: false });
       client.send(packet.pubrec({ id, reason: 0x80 }));
