@@ -2,11 +2,11 @@
 // The entry point of the `tobymq` command: finds the command in the table, parses its options, runs it, and turns
 // what went wrong into one line and an exit code. Nothing heavy is imported here.
 
-import { readFileSync } from 'node:fs';
 import { type Command, CommandError, CommandValues, UsageError } from './commands/command.ts';
 import { commandHelp, groupHelp, overview } from './commands/help.ts';
 import { closest, findCommand, parseCommandLine } from './commands/parse.ts';
 import { commands } from './commands/table.ts';
+import { packageVersion } from './version.ts';
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -17,7 +17,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   if (first === '--version' || first === '-V') {
-    process.stdout.write(`${version()}\n`);
+    process.stdout.write(`${packageVersion()}\n`);
     return 0;
   }
   const found = findCommand(commands, argv);
@@ -76,11 +76,4 @@ function tell(error: unknown, command: Command): number {
   }
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return 70;
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return manifest.version;
 }

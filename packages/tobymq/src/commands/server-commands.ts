@@ -25,6 +25,66 @@ export const apiOptions: readonly CommandOption[] = [
 
 export const serverCommands: readonly Command[] = [
   {
+    name: 'serve',
+    group: 'Server',
+    summary: 'Run the MQTT server',
+    description:
+      'Without options: MQTT on 127.0.0.1:1883, MQTT over WebSocket on 127.0.0.1:18083/mqtt, the HTTP API beside it, and data in ./data. Everybody may connect, because only this machine can. SIGHUP reloads the configuration.',
+    options: [
+      {
+        name: 'config',
+        short: 'c',
+        value: 'FILE',
+        description: 'A configuration of TobyMQ (YAML or JSON), or a mosquitto.conf',
+      },
+      { name: 'host', value: 'HOST', description: 'The address to listen on', default: '127.0.0.1' },
+      {
+        name: 'port',
+        short: 'p',
+        value: 'PORT',
+        description: 'The port of MQTT; 0 takes any',
+        default: '1883',
+      },
+      { name: 'ws-port', value: 'PORT', description: 'The port of MQTT over WebSocket', default: '18083' },
+      {
+        name: 'http-port',
+        value: 'PORT',
+        description: 'The port of the HTTP API',
+        default: 'that of WebSocket',
+      },
+      { name: 'no-http', description: 'No HTTP API and no metrics' },
+      { name: 'data', value: 'DIR', description: 'The folder of the store', default: './data' },
+      { name: 'memory', description: 'Keep everything in memory and forget it at the end' },
+      { name: 'repair', description: 'If the store is damaged, start with what is readable' },
+      { name: 'allow-anonymous', description: 'Let everybody in, whoever can reach the server' },
+      { name: 'verbose', short: 'v', description: 'Log everything that clients do' },
+      {
+        name: 'log-level',
+        value: 'LEVEL',
+        values: ['error', 'warn', 'info', 'debug', 'trace'],
+        description: 'What is logged',
+        default: 'info',
+      },
+      {
+        name: 'log-format',
+        value: 'FORMAT',
+        values: ['pretty', 'json', 'mosquitto'],
+        description: 'How',
+        default: 'pretty on a terminal, else json',
+      },
+      { name: 'check', description: 'Check the configuration and its files, and do not start' },
+    ],
+    examples: [
+      { command: 'tobymq serve', description: 'A server for this machine' },
+      { command: 'tobymq serve -c tobymq.yaml', description: 'With a configuration file' },
+      {
+        command: 'tobymq serve --host 0.0.0.0 --allow-anonymous',
+        description: 'Open to everybody in the network',
+      },
+    ],
+    load: async () => (await import('./serve.ts')).serve,
+  },
+  {
     name: 'config check',
     group: 'Administration',
     summary: 'Say what is wrong with a configuration file',

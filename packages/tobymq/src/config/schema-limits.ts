@@ -21,15 +21,7 @@ export const listenerLimits = {
     .min(1)
     .max(65_535)
     .describe('QoS 1 and 2 messages that a client may have in flight to the server.'),
-  inflight: z
-    .int()
-    .min(1)
-    .max(65_535)
-    .describe(
-      'QoS 1 and 2 messages that the server has in flight to a client, unless the client wants fewer.',
-    ),
   packetSize: size({ min: 20, max: 268_435_460 }).describe('The largest packet that is accepted.'),
-  payloadSize: size().describe('The largest payload; larger messages are acknowledged and dropped.'),
   topicAliases: z.int().min(0).max(65_535).describe('Topic aliases that a client may use.'),
   topicAliasesOut: z
     .int()
@@ -64,9 +56,18 @@ export const limitsSchema = z.strictObject({
   sharedSubscriptions: listenerLimits.sharedSubscriptions.default(true),
   subscriptionIdentifiers: listenerLimits.subscriptionIdentifiers.default(true),
   receiveMaximum: listenerLimits.receiveMaximum.default(100),
-  inflight: listenerLimits.inflight.default(100),
+  inflight: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .default(100)
+    .describe(
+      'QoS 1 and 2 messages that the server has in flight to a client, unless the client wants fewer.',
+    ),
   packetSize: listenerLimits.packetSize.default(16 * 1024 * 1024),
-  payloadSize: listenerLimits.payloadSize.default(Number.POSITIVE_INFINITY),
+  payloadSize: size()
+    .default(Number.POSITIVE_INFINITY)
+    .describe('The largest payload; larger messages are acknowledged and dropped.'),
   topicAliases: listenerLimits.topicAliases.default(64),
   topicAliasesOut: listenerLimits.topicAliasesOut.default(64),
   keepAlive: listenerLimits.keepAlive.default(0),

@@ -1,0 +1,320 @@
+// The server: wires configuration, log, store, broker, security, listeners and the HTTP API together.
+//
+//     start   files are read and checked → log → store and broker → HTTP API → listeners → ready
+//     stop    listeners → broker (clients get 0x8B, sessions are stored) → log
+//
+// What fails on the way up is undone, so that nothing is left half started.
+
+import { rmSync, writeFileSync } from 'node:fs';
+import { Broker, type ByteStream, type Extension, MemoryStore, type Store } from '@tobymq/broker';
+import { Throttle } from './auth/throttle.ts';
+import { ConfigError } from './config/errors.ts';
+import type { Config } from './config/schema.ts';
+import {
+  apiToken,
+  makeDataFolder,
+  newToken,
+  removeRunningServer,
+  writeRunningServer,
+} from './data-folder.ts';
+import type { HttpService } from './http/service.ts';
+import { limitsExtension } from './limits-extension.ts';
+import { loadTls } from './listeners/certificates.ts';
+import { ListenerManager, type PreparedListener } from './listeners/manager.ts';
+import { Log } from './logging/log.ts';
+import { buildPolicies, type NamedListener, namedListeners } from './policies.ts';
+import { dropPrivileges } from './privileges.ts';
+import { SecurityExtension } from './security.ts';
+import { ServerEvents } from './server-events.ts';
+import { brokerLimits, listenerSettings } from './settings.ts';
+
+export interface ServerOptions {
+  readonly config: Config;
+  readonly version: string;
+  /** Reads the configuration again, for a reload. Without it a reload takes new files only. */
+  readonly readConfig?: (() => Config) | undefined;
+  /** Extensions of the program that embeds the server. */
+  readonly extensions?: readonly Extension[] | undefined;
+}
+
+/** What a reload has changed, for the log and for whoever asked for it. */
+export interface ReloadReport {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** Clients that are no longer allowed and were disconnected. */
+  readonly disconnected: number;
+  /** Keys that need a restart. */
+  readonly needRestart: readonly string[];
+}
+
+export class Server {
+  readonly log: Log;
+  readonly throttle: Throttle;
+  readonly version: string;
+  readonly startedAt = Date.now();
+  broker!: Broker;
+  #config: Config;
+  #security!: SecurityExtension;
+  #limits: Extension | undefined;
+  readonly #options: ServerOptions;
+  readonly #listeners: ListenerManager;
+  readonly #events: ServerEvents;
+  #store: Store | undefined;
+  #http: HttpService | undefined;
+  #token: string | undefined;
+  #stopping: Promise<void> | undefined;
+  #isReady = false;
+
+  private constructor(options: ServerOptions, log: Log) {
+    this.#options = options;
+    this.#config = options.config;
+    this.version = options.version;
+    this.log = log;
+    this.throttle = new Throttle(options.config.throttle);
+    this.throttle.onBan = ({ kind, value, reason, until }) =>
+      log.log('warn', 'banned', { kind, value, reason, until: new Date(until).toISOString() });
+    this.#events = new ServerEvents(log);
+    this.#listeners = new ListenerManager({
+      attach: (stream, listener) => this.#attach(stream, listener),
+      accepts: (address) => this.throttle.accepts(address),
+      refused: (listener, address, reason) =>
+        log.log('warn', 'connection-refused', { listener, address, reason }),
+      packetSizeOf: (listener) => listener.limits.packetSize ?? this.#config.limits.packetSize,
+    });
+  }
+
+  /** Starts a server, or fails with a {@link ConfigError} that says what is wrong, with nothing left behind. */
+  static async start(options: ServerOptions): Promise<Server> {
+    const prepared = await prepare(options.config);
+    const server = new Server(options, new Log(options.config.log));
+    try {
+      await server.#start(prepared);
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+  }
+
+  async #start(prepared: Prepared): Promise<void> {
+    const config = this.#config;
+    this.#warn(prepared);
+    if (config.store.type === 'sqlite') makeDataFolder(config.data);
+    this.#store = await openStore(config);
+    this.#security = new SecurityExtension(prepared.policies, this.throttle, config.limits.clientIdPrefixes);
+    this.#limits = limitsExtension(config);
+    this.#events.listeners = prepared.names;
+    this.broker = await Broker.start({
+      store: this.#store,
+      logger: this.#events,
+      limits: brokerLimits(config),
+      sys: { enabled: config.sys.enabled, interval: config.sys.interval, version: this.#sysVersion() },
+      extensions: [
+        ...(this.#options.extensions ?? []),
+        ...(this.#limits ? [this.#limits] : []),
+        this.#security,
+        this.#events.extension(config.log),
+      ],
+    });
+    this.log.publish = (topic, line) => void this.broker.publish({ topic, payload: line }).catch(() => {});
+    await this.#startHttp();
+    await this.#listeners.apply(prepared.listeners);
+    await this.#openHttp();
+    for (const { listener, addresses } of this.#listeners.listeners) this.#events.opened(listener, addresses);
+    if (config.user !== undefined) dropPrivileges(config.user, config.data);
+    if (config.pidFile !== undefined) writePidFile(config.pidFile);
+    this.#isReady = true;
+  }
+
+  #sysVersion(): string {
+    return this.#config.log.format === 'mosquitto'
+      ? 'mosquitto version 2.1.2'
+      : `tobymq version ${this.version}`;
+  }
+
+  #warn({ warnings }: Prepared): void {
+    for (const message of warnings) this.log.log('warn', 'config-problem', { message });
+  }
+
+  #attach(stream: ByteStream, listener: NamedListener): void {
+    this.broker.attach(stream, listenerSettings(this.#config, listener));
+  }
+
+  async #startHttp(): Promise<void> {
+    const { http, data, store } = this.#config;
+    if (!http.enabled) return;
+    this.#token = http.token ?? (store.type === 'sqlite' ? apiToken(data) : newToken());
+    // hono and its schemas take some 100 ms to load; a server without an API starts without them.
+    const { HttpService } = await import('./http/service.ts');
+    this.#http = new HttpService(this, { ...http, token: this.#token });
+  }
+
+  /** The API shares the port of a WebSocket listener at the same address, or gets one of its own. */
+  async #openHttp(): Promise<void> {
+    if (!this.#http) return;
+    await this.#http.open(this.#listeners.listeners);
+    if (this.#config.store.type === 'sqlite')
+      writeRunningServer(this.#config.data, { pid: process.pid, url: this.#http.url });
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** True between the end of the start and the beginning of the stop. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** The token of the HTTP API, if there is an API. */
+  get apiToken(): string | undefined {
+    return this.#token;
+  }
+
+  get httpUrl(): string | undefined {
+    return this.#http?.url;
+  }
+
+  get store(): Store | undefined {
+    return this.#store;
+  }
+
+  get listeners(): ListenerManager['listeners'] {
+    return this.#listeners.listeners;
+  }
+
+  get security(): SecurityExtension {
+    return this.#security;
+  }
+
+  /**
+   * Takes a changed configuration and changed files. Everything is read and checked first: if anything is wrong, a
+   * {@link ConfigError} says what, and nothing has changed.
+   */
+  async reload(): Promise<ReloadReport> {
+    this.log.log('info', 'reloading', {});
+    const config = this.#options.readConfig?.() ?? this.#config;
+    const prepared = await prepare(config);
+    const { added, removed } = await this.#listeners.apply(prepared.listeners);
+    this.#warn(prepared);
+    const before = this.#config;
+    this.#config = config;
+    this.log.configure(config.log);
+    this.throttle.configure(config.throttle);
+    this.#events.listeners = prepared.names;
+    await this.#replaceSecurity(prepared);
+    this.broker.configure({
+      limits: brokerLimits(config),
+      listeners: Object.fromEntries(
+        prepared.listeners.map(({ listener }) => [listener.name, listenerSettings(config, listener)]),
+      ),
+    });
+    this.broker.invalidateAuthorization();
+    const disconnected = this.#dropDisallowed();
+    await this.#http?.open(this.#listeners.listeners);
+    for (const { listener, addresses } of this.#listeners.listeners) {
+      if (added.includes(listener.name)) this.#events.opened(listener, addresses);
+    }
+    const report = { added, removed, disconnected, needRestart: restartKeys(before, config) };
+    this.log.log('info', 'reloaded', report);
+    return report;
+  }
+
+  /** The new extension is there before the old one goes, so that there is no moment without rules. */
+  async #replaceSecurity({ policies }: Prepared): Promise<void> {
+    const old = this.#security;
+    this.#security = new SecurityExtension(policies, this.throttle, this.#config.limits.clientIdPrefixes);
+    await this.broker.addExtension(this.#security);
+    await this.broker.removeExtension(old);
+    const limits = limitsExtension(this.#config);
+    if (limits) await this.broker.addExtension(limits);
+    if (this.#limits) await this.broker.removeExtension(this.#limits);
+    this.#limits = limits;
+  }
+
+  #dropDisallowed(): number {
+    let count = 0;
+    for (const client of [...this.broker.clients()]) {
+      if (client.listener === 'memory' || this.#security.stillAccepts(client)) continue;
+      this.broker.kick(client.clientId, {
+        reasonCode: 0x87,
+        reason: 'no longer allowed since the configuration was reloaded',
+      });
+      count++;
+    }
+    return count;
+  }
+
+  /** Stops: no new clients, 0x8B to those that are there, everything stored. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#isReady = false;
+    await this.#listeners.close();
+    await this.broker?.stop({ deadlineMs: this.#config.stopDeadline * 1000 });
+    await this.#http?.close();
+    if (this.#config.store.type === 'sqlite' && this.#http) removeRunningServer(this.#config.data);
+    if (this.#config.pidFile !== undefined && this.broker) rmSync(this.#config.pidFile, { force: true });
+    this.log.publish = undefined;
+    this.log.close();
+  }
+}
+
+interface Prepared {
+  readonly policies: Awaited<ReturnType<typeof buildPolicies>>;
+  readonly listeners: readonly PreparedListener[];
+  readonly names: ReadonlyMap<string, NamedListener>;
+  readonly warnings: readonly string[];
+}
+
+/** Reads and checks every file that the configuration names. Nothing is opened. */
+async function prepare(config: Config): Promise<Prepared> {
+  const listeners = namedListeners(config);
+  const tolerant = config.log.format === 'mosquitto';
+  const prepared = listeners.map((listener): PreparedListener => {
+    try {
+      return { listener, tls: listener.tls && loadTls(listener.tls, tolerant) };
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      throw new ConfigError(
+        error.problems.map((problem) => ({
+          ...problem,
+          message: `listener ${listener.name}: ${problem.message}`,
+        })),
+      );
+    }
+  });
+  return {
+    policies: await buildPolicies(config, listeners),
+    listeners: prepared,
+    names: new Map(listeners.map((listener) => [listener.name, listener])),
+    warnings: prepared.flatMap(({ tls }) => tls?.warnings ?? []),
+  };
+}
+
+async function openStore({ store, data }: Config): Promise<Store> {
+  if (store.type === 'memory' || store.durability === 'memory') return new MemoryStore();
+  // SQLite is loaded only by those who use it.
+  const { SqliteStore } = await import('@tobymq/store-sqlite');
+  return new SqliteStore({ folder: data, durability: store.durability, repair: store.repair });
+}
+
+function writePidFile(path: string): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`);
+  } catch (error) {
+    throw ConfigError.of(
+      `the pid file cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+      { file: path },
+    );
+  }
+}
+
+/** What is fixed at the start. */
+function restartKeys(before: Config, after: Config): string[] {
+  const keys = ['data', 'store', 'sys', 'user', 'pidFile'] as const;
+  return keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+}
