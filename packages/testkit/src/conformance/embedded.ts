@@ -48,7 +48,7 @@ interface Settings {
 }
 
 /** What the suite needs of the broker's module. */
-export interface BrokerModule<Store> {
+export interface BrokerModule {
   readonly Broker: {
     start(options: { readonly extensions: readonly TestExtension[]; readonly store: Store }): Promise<{
       listen(
@@ -57,7 +57,7 @@ export interface BrokerModule<Store> {
       stop(): Promise<void>;
     }>;
   };
-  readonly MemoryStore: new () => Store;
+  readonly MemoryStore: new () => { commit(): Promise<void> };
 }
 
 const longReason = 'the rules of this test say no. '.repeat(10).slice(0, 200);
@@ -69,9 +69,7 @@ const longReason = 'the rules of this test say no. '.repeat(10).slice(0, 200);
  * import * as broker from '@tobymq/broker';
  * const server = await embeddedServers(broker)({ receiveMaximum: 3 });
  */
-export function embeddedServers<Store extends { commit(): Promise<void> }>(
-  module: BrokerModule<Store>,
-): ServerFactory {
+export function embeddedServers(module: BrokerModule): ServerFactory {
   return async (settings) => {
     const store = new module.MemoryStore();
     if (settings.storeFails) {
@@ -79,7 +77,7 @@ export function embeddedServers<Store extends { commit(): Promise<void> }>(
       Object.defineProperty(store, 'durable', { value: true });
       store.commit = () => Promise.reject(new Error('the disk of this test is full'));
     }
-    const broker = await module.Broker.start({ extensions: [extensionFor(settings)], store });
+    const broker = await module.Broker.start({ extensions: [extensionFor(settings)], store: store as never });
     const host = '127.0.0.1';
     const { port } = await broker.listen({ ...listenerSettings(settings), host, port: 0 });
     return { host, port, close: () => broker.stop() };
