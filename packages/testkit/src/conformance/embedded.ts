@@ -47,10 +47,10 @@ interface Settings {
   readonly connectTimeoutMs?: number;
 }
 
-/** What the suite needs of the broker's module. */
+/** What the suite needs of the broker's module. Only the module itself knows the type of its stores. */
 export interface BrokerModule {
   readonly Broker: {
-    start(options: { readonly extensions: readonly TestExtension[]; readonly store: Store }): Promise<{
+    start(options: { readonly extensions: readonly TestExtension[]; readonly store: never }): Promise<{
       listen(
         options: Settings & { readonly host: string; readonly port: number },
       ): Promise<{ readonly port: number }>;
