@@ -37,7 +37,7 @@ export class Cleaner {
     if (this.#stopped || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#slice();
+      this.#run();
     }, delayMs);
     this.#timer.unref();
   }
@@ -47,9 +47,14 @@ export class Cleaner {
     clearTimeout(this.#timer);
   }
 
-  #slice(): void {
+  /** Does a little; answers whether there may be more to do. */
+  slice(): boolean {
+    return this.#dropQueue() || this.#dropExpired() || this.#shrink();
+  }
+
+  #run(): void {
     try {
-      if (this.#dropQueue() || this.#dropExpired() || this.#shrink()) this.wake();
+      if (this.slice()) this.wake();
     } catch {
       this.wake(pauseAfterFailureMs);
     }

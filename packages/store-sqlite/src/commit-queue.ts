@@ -28,7 +28,8 @@ export class CommitQueue {
   #outcome: Outcome | undefined;
   /** Batches that left before the turn that wrote them had called `commit()`. */
   #leftEarly: Promise<void>[] = [];
-  #onItsWay = false;
+  /** The batch that is on its way. */
+  #sent: Batch | undefined;
   #afterSend: (() => void)[] = [];
   #failure: StoreError | undefined;
   #retryDelayMs: number;
@@ -46,9 +47,9 @@ export class CommitQueue {
     return this.#batch;
   }
 
-  /** The batch to look into. */
-  get pending(): Batch {
-    return this.#batch;
+  /** What may not have reached the disk when a read was answered, the older first. */
+  get pending(): readonly Batch[] {
+    return this.#sent === undefined ? [this.#batch] : [this.#sent, this.#batch];
   }
 
   get dirty(): boolean {
@@ -82,7 +83,7 @@ export class CommitQueue {
 
   #commitOpen(): Promise<void> {
     // Also an empty batch waits for the one before it, so that commits resolve in the order in which they were asked for.
-    if (this.#batch.isEmpty && !this.#onItsWay) return Promise.resolve();
+    if (this.#batch.isEmpty && this.#sent === undefined) return Promise.resolve();
     this.#outcome ??= new Outcome();
     const { promise } = this.#outcome;
     this.#pump();
@@ -90,7 +91,7 @@ export class CommitQueue {
   }
 
   #pump(): void {
-    if (this.#onItsWay) return;
+    if (this.#sent !== undefined) return;
     if (this.#failure !== undefined) this.#refuse(this.#failure);
     else if (this.#batch.isEmpty) this.#outcome?.resolve();
     else if (this.#outcome !== undefined || this.#afterSend.length > 0) {
@@ -106,7 +107,7 @@ export class CommitQueue {
     const outcome = this.#outcome;
     this.#batch = new Batch();
     this.#outcome = undefined;
-    this.#onItsWay = true;
+    this.#sent = batch;
     batch.write(this.#writer);
     const sent = this.#options.send(this.#writer.take(), probe);
     if (this.#dirty) this.#leaveEarly(sent);
@@ -125,7 +126,7 @@ export class CommitQueue {
   }
 
   #succeeded(outcome: Outcome | undefined): void {
-    this.#onItsWay = false;
+    this.#sent = undefined;
     if (this.#failure !== undefined) {
       this.#failure = undefined;
       this.#retryDelayMs = this.#options.retryDelayMs;
@@ -136,7 +137,7 @@ export class CommitQueue {
   }
 
   #failed(batch: Batch, outcome: Outcome | undefined, error: StoreError): void {
-    this.#onItsWay = false;
+    this.#sent = undefined;
     const wasHealthy = this.#failure === undefined;
     this.#failure = error;
     batch.forgetMessages();
@@ -163,7 +164,7 @@ export class CommitQueue {
   #retryLater(): void {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => {
-      if (!this.#onItsWay) this.#send(true);
+      if (this.#sent === undefined) this.#send(true);
     }, this.#retryDelayMs);
     this.#retryTimer.unref();
     this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, retryDelayMaxMs);

@@ -78,8 +78,9 @@ function openExisting(file: string, settings: Settings, now: number): Database {
   checkHeader(file);
   const database = openSqlite(file);
   try {
-    configure(database, settings);
+    // Before anything else, because the journal mode is a change of the file, which may be somebody else's.
     checkIdentity(database, file);
+    configure(database, settings);
     migrate(database, file, now);
     checkContents(database, file);
     return database;

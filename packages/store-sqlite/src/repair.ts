@@ -15,6 +15,7 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
   writeSync,
 } from 'node:fs';
@@ -80,8 +81,11 @@ export function repairFile(file: string, reason: string, now: number): RepairRep
 
 /** The damaged file gets a second name first, so that no crash leaves the folder without any file. */
 function setAside(file: string, damagedFile: string): void {
-  if (existsSync(`${file}-wal`)) renameSync(`${file}-wal`, `${damagedFile}-wal`);
-  removeSharedMemory(file);
+  const log = `${file}-wal`;
+  if (existsSync(log) && statSync(log).size > 0) renameSync(log, `${damagedFile}-wal`);
+  rmSync(log, { force: true });
+  // The index of the log is made again from the log.
+  rmSync(`${file}-shm`, { force: true });
   if (!existsSync(file)) return;
   try {
     linkSync(file, damagedFile);
@@ -89,11 +93,6 @@ function setAside(file: string, damagedFile: string): void {
     // A file system without hard links.
     copyFileSync(file, damagedFile);
   }
-}
-
-function removeSharedMemory(file: string): void {
-  if (existsSync(`${file}-shm`)) renameSync(`${file}-shm`, `${file}.salvage-shm`);
-  removeDatabase(`${file}.salvage`);
 }
 
 /** A copy of the damaged store whose tables can be named; undefined if there is no such thing. */

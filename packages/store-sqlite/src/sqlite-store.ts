@@ -42,6 +42,7 @@ export class SqliteStore implements Store {
   #commits: CommitQueue;
   #link: WorkerLink | undefined;
   #repairReport: RepairReport | undefined;
+  #healthy = true;
 
   constructor(options: SqliteStoreOptions) {
     this.#settings = withDefaults(options);
@@ -56,7 +57,7 @@ export class SqliteStore implements Store {
 
   async open(): Promise<StoreState> {
     if (this.#link !== undefined) throw new StoreError('TOBYMQ_STORE_FAILED', 'the store is open already');
-    const link = new WorkerLink({}, (error) => this.onHealth?.(false, error));
+    const link = new WorkerLink({}, (error) => this.#health(false, error));
     this.#link = link;
     try {
       const { state, repairReport } = await link.request('open', {
@@ -96,8 +97,10 @@ export class SqliteStore implements Store {
     bytesMax: number,
   ): Promise<readonly StoredDelivery[]> {
     const page = await this.#read('queue', { sessionKey, afterId, countMax, bytesMax });
-    // While the disk is full, what the open batch keeps has not reached the worker.
-    return this.#commits.pending.overlayQueue(sessionKey, decodeDeliveries(page.bytes));
+    // While the disk is full, what the batches keep has not reached it.
+    let deliveries: readonly StoredDelivery[] = decodeDeliveries(page.bytes);
+    for (const batch of this.#commits.pending) deliveries = batch.overlayQueue(sessionKey, deliveries);
+    return deliveries;
   }
 
   putSession(session: StoredSession): void {
@@ -159,8 +162,8 @@ export class SqliteStore implements Store {
 
   async getValue(space: string, key: string): Promise<Uint8Array | undefined> {
     const stored = await this.#read('value', { space: Buffer.from(space), key: Buffer.from(key) });
-    const pending = this.#commits.pending.valuesOf(space);
-    return pending?.has(key) ? pending.get(key) : stored;
+    const pending = this.#pendingValues(space);
+    return pending.has(key) ? pending.get(key) : stored;
   }
 
   async *listValues(
@@ -171,13 +174,12 @@ export class SqliteStore implements Store {
     let page: Answers['values'] | undefined;
     do {
       page = await this.#read('values', { ...where, afterKey: page?.next });
-      const pending = this.#commits.pending.valuesOf(space);
-      const values = decodeValues(page.bytes).filter(([key]) => pending?.has(key) !== true);
+      const pending = this.#pendingValues(space);
+      const values = decodeValues(page.bytes).filter(([key]) => !pending.has(key));
       if (values.length > 0) yield values;
     } while (page.next !== undefined);
-    const pending = this.#commits.pending.valuesOf(space) ?? [];
     const unwritten: (readonly [string, Uint8Array])[] = [];
-    for (const [key, value] of pending) {
+    for (const [key, value] of this.#pendingValues(space)) {
       if (value !== undefined && key.startsWith(prefix)) unwritten.push([key, value]);
     }
     if (unwritten.length > 0) yield unwritten;
@@ -223,6 +225,10 @@ export class SqliteStore implements Store {
     return this.#commits.open;
   }
 
+  #pendingValues(space: string): Map<string, Uint8Array | undefined> {
+    return new Map(this.#commits.pending.flatMap((batch) => [...(batch.valuesOf(space) ?? [])]));
+  }
+
   #read<Kind extends RequestKind>(kind: Kind, body: Requests[Kind]): Promise<Answers[Kind]> {
     return new Promise((resolve, reject) => {
       this.#commits.flush(() => this.#request(kind, body).then(resolve, reject));
@@ -234,10 +240,16 @@ export class SqliteStore implements Store {
     return Promise.reject(new StoreError('TOBYMQ_STORE_CLOSED', 'the store is not open: call open() first'));
   }
 
+  #health(healthy: boolean, error: StoreError | undefined): void {
+    if (healthy === this.#healthy) return;
+    this.#healthy = healthy;
+    this.onHealth?.(healthy, error);
+  }
+
   #newCommitQueue(): CommitQueue {
     return new CommitQueue({
       send: (bytes, probe) => this.#request('commit', { bytes, probe }),
-      onHealth: (healthy, error) => this.onHealth?.(healthy, error),
+      onHealth: (healthy, error) => this.#health(healthy, error),
       retryDelayMs: this.#settings.retryDelayMs,
     });
   }

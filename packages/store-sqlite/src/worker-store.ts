@@ -5,7 +5,7 @@ import { BatchApplier } from './apply-batch.ts';
 import { copyDatabase } from './backup.ts';
 import { Cleaner } from './cleaner.ts';
 import { StoreError } from './errors.ts';
-import { lockFolder } from './lock.ts';
+import { lockFolder, unlockFolder } from './lock.ts';
 import { makeFolder, openDatabase, storeFileOf } from './open-database.ts';
 import { PageReader } from './read-pages.ts';
 import { readNumber } from './schema.ts';
@@ -73,7 +73,7 @@ export class WorkerStore {
       this.#open.cleaner.wake();
       return { state: readState(database), repairReport };
     } catch (error) {
-      lock?.close();
+      if (lock !== undefined) unlockFolder(lock);
       throw error;
     }
   }
@@ -82,17 +82,29 @@ export class WorkerStore {
     const { database, applier, cleaner, flusher } = this.#parts();
     try {
       const dropped = transaction(database, () => {
+        const hasDropped = applier.apply(bytes);
+        // After the batch, whose deletions may be what makes the space.
         if (probe) database.exec(`INSERT OR REPLACE INTO value VALUES ('', '', zeroblob(${probeBytes}))`);
-        return applier.apply(bytes);
+        return hasDropped;
       });
       if (probe) database.exec("DELETE FROM value WHERE space = '' AND key = ''");
       if (dropped) cleaner.wake();
     } catch (error) {
       applier.forgetReservations();
+      this.#shortenLog(database);
       throw error;
     }
     flusher?.written();
     return undefined;
+  }
+
+  /** Copies the log into the database and empties it, which may free space on a full disk. */
+  #shortenLog(database: Database): void {
+    try {
+      database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // The disk that refused the batch refuses this too.
+    }
   }
 
   #close(): undefined {
@@ -100,9 +112,10 @@ export class WorkerStore {
     this.#open = undefined;
     cleaner.stop();
     flusher?.stop();
-    // The last connection to a database copies the log into it and removes the log.
+    // Closing does this too, but `@photostructure/sqlite` closes only when all statements were collected as garbage.
+    this.#shortenLog(database);
     database.close();
-    lock?.close();
+    if (lock !== undefined) unlockFolder(lock);
     return undefined;
   }
 

@@ -1,0 +1,149 @@
+// A disk without space: on a small file system of its own where this process may mount one, and with SQLite's own bound
+// on the file everywhere.
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import type { SqliteStore, StoreError } from '../src/index.ts';
+import {
+  loadedSessions,
+  message,
+  openStore,
+  queuedIds,
+  session,
+  target,
+  temporaryFolder,
+} from './support.ts';
+
+interface Health {
+  readonly changes: boolean[];
+  /** Resolves when the store reports that state. */
+  readonly became: (healthy: boolean) => Promise<void>;
+}
+
+function watchHealth(store: SqliteStore): Health {
+  const changes: boolean[] = [];
+  const waiting: (() => void)[] = [];
+  store.onHealth = (healthy, error) => {
+    expect(error === undefined).toBe(healthy);
+    changes.push(healthy);
+    for (const wake of waiting.splice(0)) wake();
+  };
+  return {
+    changes,
+    became: async (healthy) => {
+      while (changes.at(-1) !== healthy) await new Promise<void>((resolve) => waiting.push(resolve));
+    },
+  };
+}
+
+/** Stores messages until one is refused. Answers with the ids of those that were committed. */
+async function fillUntilRefused(
+  store: SqliteStore,
+  firstId: number,
+): Promise<{ ids: number[]; error: StoreError }> {
+  const ids: number[] = [];
+  for (let id = firstId; id < firstId + 10_000; id++) {
+    store.enqueue(message(id, { payload: Buffer.alloc(20_000, id) }), [target(1)]);
+    const error = await store.commit().then(
+      () => undefined,
+      (cause: StoreError) => cause,
+    );
+    if (error !== undefined) return { ids, error };
+    ids.push(id);
+  }
+  throw new Error('the disk never became full');
+}
+
+test('a bound on the file: refusals by name, kept deletions, and recovery by itself', async () => {
+  const folder = await temporaryFolder();
+  const store = await openStore({ folder, fileBytesMax: 2 * 1024 * 1024, retryDelayMs: 20 });
+  const health = watchHealth(store);
+  store.putSession(session(1));
+  store.putSession(session(2));
+  await store.commit();
+  const { ids, error } = await fillUntilRefused(store, 1);
+  expect(ids.length).toBeGreaterThan(50);
+  expect(error.code).toBe('TOBYMQ_STORE_FULL');
+  expect(health.changes).toEqual([false]);
+  const refused = ids.at(-1)! + 1;
+
+  // Refused messages are gone, what was committed is there, and reads see what the store could not write yet.
+  expect(await queuedIds(store, 1)).toEqual(ids);
+  store.enqueue(message(refused + 1), [target(1)]);
+  store.putRetained(message(refused + 2));
+  store.putInbound(2, 77);
+  store.putValue('space', 'key', Buffer.from('kept'));
+  await expect(store.commit()).rejects.toMatchObject({ code: 'TOBYMQ_STORE_FULL' });
+  expect(Buffer.from((await store.getValue('space', 'key'))!).toString()).toBe('kept');
+
+  // Taking messages out of queues makes space.
+  for (const id of ids.slice(0, 40)) store.dequeue(1, id);
+  const taken = store.commit().catch(() => undefined);
+  expect(await queuedIds(store, 1)).toEqual(ids.slice(40));
+  await taken;
+  await health.became(true);
+  expect(health.changes).toEqual([false, true]);
+
+  store.enqueue(message(refused + 3), [target(1)]);
+  await store.commit();
+  await store.close();
+  const again = await openStore({ folder });
+  expect(await queuedIds(again, 1)).toEqual([...ids.slice(40), refused + 3]);
+  expect((await loadedSessions(again)).get(2)!.inboundPacketIds).toEqual([77]);
+  expect(Buffer.from((await again.getValue('space', 'key'))!).toString()).toBe('kept');
+});
+
+const mounted = mountSmallDisk();
+
+// Without the right to mount, the file's own bound (above) is what stands for a full disk; this test then runs on it.
+test(`a full ${mounted === undefined ? 'file' : 'file system'}: nothing committed is lost, and it recovers when space returns`, async () => {
+  const folder = mounted ?? (await temporaryFolder());
+  if (mounted !== undefined) onTestFinished(() => unmount(mounted));
+  const bound = mounted === undefined ? { fileBytesMax: 3 * 1024 * 1024 } : {};
+  const ballast = join(folder, 'ballast');
+  writeFileSync(ballast, Buffer.alloc(2 * 1024 * 1024));
+  const options = { folder: join(folder, 'data'), retryDelayMs: 20, ...bound };
+  const store = await openStore(options);
+  const health = watchHealth(store);
+  store.putSession(session(1));
+  await store.commit();
+  const first = await fillUntilRefused(store, 1);
+  expect(first.error.code).toBe('TOBYMQ_STORE_FULL');
+  store.putInbound(1, 5);
+  await store.commit().catch(() => undefined);
+
+  rmSync(ballast);
+  if (mounted === undefined) for (const id of first.ids.splice(0, 40)) store.dequeue(1, id);
+  await store.commit().catch(() => undefined);
+  await health.became(true);
+  const id = first.ids.at(-1)! + 100;
+  store.enqueue(message(id), [target(1)]);
+  await store.commit();
+  expect(await queuedIds(store, 1)).toEqual([...first.ids, id]);
+  await store.close();
+  const again = await openStore(options);
+  expect(await queuedIds(again, 1)).toEqual([...first.ids, id]);
+  expect((await loadedSessions(again)).get(1)!.inboundPacketIds).toEqual([5]);
+  await again.close();
+});
+
+/** A file system of 8 MB in memory; undefined where this process may not mount one. */
+function mountSmallDisk(): string | undefined {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined;
+  const base = '/run/tobymq-test-disks';
+  mkdirSync(base, { recursive: true });
+  const folder = join(base, `${process.pid}-${readdirSync(base).length}`);
+  mkdirSync(folder);
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder]);
+  if (status === 0) return folder;
+  rmSync(folder, { recursive: true });
+  return undefined;
+}
+
+function unmount(folder: string): void {
+  const { status, stderr } = spawnSync('umount', ['--lazy', folder]);
+  if (status !== 0) throw new Error(`umount ${folder}: ${stderr}`);
+  rmSync(folder, { recursive: true });
+}

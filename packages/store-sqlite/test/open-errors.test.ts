@@ -1,0 +1,218 @@
+// Files that are not, or not any more, what the store wrote: each is named for what it is, and none is overwritten.
+
+import { copyFile, mkdir, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { SqliteStore, type StoreError } from '../src/index.ts';
+import { migrate } from '../src/migrations.ts';
+import { createFile } from '../src/open-database.ts';
+import { readNumber } from '../src/schema.ts';
+import { openSqlite } from '../src/sqlite.ts';
+import {
+  collect,
+  loadedSessions,
+  message,
+  openStore,
+  queuedIds,
+  session,
+  target,
+  temporaryFolder,
+} from './support.ts';
+
+const pageBytes = 4096;
+
+async function openError(folder: string): Promise<StoreError> {
+  return (await new SqliteStore({ folder }).open().catch((error: unknown) => error)) as StoreError;
+}
+
+/** A store with sessions 1 to 20, 100 messages in the queue of each, a shared and a retained one. */
+async function filledFolder(): Promise<string> {
+  const folder = await temporaryFolder();
+  const store = await openStore({ folder });
+  const keys = Array.from({ length: 20 }, (_, i) => i + 1);
+  for (const key of keys) {
+    store.putSession(session(key));
+    store.putSubscription(key, {
+      filter: `for/${key}`,
+      qos: 1,
+      noLocal: false,
+      retainAsPublished: false,
+      retainHandling: 0,
+      subscriptionId: 0,
+    });
+    for (let i = 1; i <= 100; i++) {
+      store.enqueue(message(key * 1000 + i, { payload: Buffer.alloc(200, key) }), [target(key)]);
+    }
+  }
+  store.enqueue(
+    message(30_000),
+    keys.map((key) => target(key)),
+  );
+  store.putRetained(message(30_001, { topic: 'kept' }));
+  store.putValue('space', 'key', Buffer.from('value'));
+  await store.close();
+  return folder;
+}
+
+const fileOf = (folder: string): string => join(folder, 'tobymq.db');
+
+async function overwrite(file: string, at: number, bytes: Buffer): Promise<void> {
+  const handle = await open(file, 'r+');
+  await handle.write(bytes, 0, bytes.length, at);
+  await handle.close();
+}
+
+test('a file that is no database is called foreign and left as it is', async () => {
+  const folder = await temporaryFolder();
+  await writeFile(fileOf(folder), 'these are my holiday notes, more than sixteen bytes of them');
+  const error = await openError(folder);
+  expect(error.code).toBe('TOBYMQ_STORE_FOREIGN');
+  expect(error.message).toContain(fileOf(folder));
+  expect(await readFile(fileOf(folder), 'utf8')).toContain('holiday notes');
+});
+
+test('a database of another program is called foreign, and is set aside untouched by repair', async () => {
+  const folder = await temporaryFolder();
+  const other = openSqlite(fileOf(folder));
+  other.exec('CREATE TABLE session (name TEXT); INSERT INTO session VALUES (1)');
+  other.close();
+  const before = await readFile(fileOf(folder));
+  expect((await openError(folder)).code).toBe('TOBYMQ_STORE_FOREIGN');
+  const store = await openStore({ folder, repair: true });
+  expect(store.repairReport).toMatchObject({ sessions: 0, queuedMessages: 0 });
+  expect(await readFile(store.repairReport!.damagedFile)).toEqual(before);
+});
+
+test('a file of a newer format is refused, by repair too', async () => {
+  const folder = await filledFolder();
+  const database = openSqlite(fileOf(folder));
+  database.exec('PRAGMA user_version = 99');
+  database.close();
+  const error = await openError(folder);
+  expect(error.code).toBe('TOBYMQ_STORE_NEWER');
+  expect(error.message).toContain('99');
+  await expect(new SqliteStore({ folder, repair: true }).open()).rejects.toMatchObject({
+    code: 'TOBYMQ_STORE_NEWER',
+  });
+});
+
+test('an emptied file is called damaged, never taken for a new store', async () => {
+  const folder = await filledFolder();
+  await truncate(fileOf(folder), 0);
+  expect((await openError(folder)).code).toBe('TOBYMQ_STORE_DAMAGED');
+});
+
+test('a missing file whose write-ahead log is still there is called damaged', async () => {
+  const folder = await filledFolder();
+  await rm(fileOf(folder));
+  await writeFile(`${fileOf(folder)}-wal`, 'something');
+  expect((await openError(folder)).code).toBe('TOBYMQ_STORE_DAMAGED');
+});
+
+test('a start that was cut off while the file was made starts again', async () => {
+  const folder = await temporaryFolder();
+  await writeFile(`${fileOf(folder)}.new`, 'half a file');
+  const store = await openStore({ folder });
+  expect((await loadedSessions(store)).size).toBe(0);
+});
+
+test('damage in the middle is reported, and repair keeps what lies around it', async () => {
+  const folder = await filledFolder();
+  const size = (await readFile(fileOf(folder))).length;
+  const middle = Math.floor(size / pageBytes / 2) * pageBytes;
+  await overwrite(fileOf(folder), middle, Buffer.alloc(3 * pageBytes, 0xee));
+  const error = await openError(folder);
+  expect(error.code).toBe('TOBYMQ_STORE_DAMAGED');
+  expect(error.message).toContain('--repair');
+
+  const store = await openStore({ folder, repair: true });
+  const report = store.repairReport!;
+  expect(report.sessions).toBe(20);
+  expect(report.queuedMessages).toBeGreaterThan(1500);
+  expect(report.queuedMessages).toBeLessThan(2020);
+  expect(report.incompleteTables).toContain('queue');
+  const loaded = await loadedSessions(store);
+  let queued = 0;
+  for (const key of loaded.keys()) {
+    const ids = await queuedIds(store, key);
+    expect(ids).toEqual([...ids].sort((a, b) => a - b));
+    expect(loaded.get(key)!.queuedMessages).toBe(ids.length);
+    queued += ids.length;
+  }
+  expect(queued).toBe(report.queuedMessages);
+  expect((await readdir(folder)).filter((name) => name.includes('damaged'))).toHaveLength(1);
+  await store.close();
+  expect((await openStore({ folder })).repairReport).toBeUndefined();
+});
+
+test.each([
+  ['the header', 0, 100],
+  ['the whole first page', 0, pageBytes],
+  ['the names of the tables', 100, pageBytes - 100],
+])('repair reads everything behind a damage of %s', async (_, at, length) => {
+  const folder = await filledFolder();
+  await overwrite(fileOf(folder), at, Buffer.alloc(length, 0xa5));
+  expect(['TOBYMQ_STORE_FOREIGN', 'TOBYMQ_STORE_DAMAGED']).toContain((await openError(folder)).code);
+  const store = await openStore({ folder, repair: true });
+  expect(store.repairReport).toMatchObject({
+    sessions: 20,
+    subscriptions: 20,
+    queuedMessages: 2020,
+    retainedMessages: 1,
+    values: 1,
+    lostQueueEntries: 0,
+    incompleteTables: [],
+  });
+  expect((await queuedIds(store, 20)).length).toBe(101);
+  expect((await collect(store.loadRetained()))[0]!.topic).toBe('kept');
+});
+
+test('a file cut short is repaired as far as it goes', async () => {
+  const folder = await filledFolder();
+  const size = (await readFile(fileOf(folder))).length;
+  await truncate(fileOf(folder), Math.floor(size / pageBytes / 2) * pageBytes);
+  expect((await openError(folder)).code).toBe('TOBYMQ_STORE_DAMAGED');
+  const store = await openStore({ folder, repair: true });
+  expect(store.repairReport!.sessions).toBe(20);
+  expect(store.repairReport!.queuedMessages).toBeGreaterThan(100);
+});
+
+test('repair of a healthy store changes nothing', async () => {
+  const folder = await filledFolder();
+  const store = await openStore({ folder, repair: true });
+  expect(store.repairReport).toBeUndefined();
+  expect((await loadedSessions(store)).size).toBe(20);
+});
+
+test('an older format is brought forward after a copy was set aside', async () => {
+  const folder = await temporaryFolder();
+  const file = fileOf(folder);
+  createFile(file);
+  const database = openSqlite(file);
+  const steps = [
+    { from: 1, run: () => database.exec('ALTER TABLE session ADD COLUMN added INTEGER') },
+    { from: 2, run: () => database.exec('ALTER TABLE session RENAME COLUMN added TO renamed') },
+  ];
+  const copy = migrate(database, file, Date.UTC(2026, 0, 2, 3, 4, 5), steps, 3)!;
+  expect(copy).toBe(`${file}.format-1-2026-01-02T03-04-05Z`);
+  expect(readNumber(database, 'PRAGMA user_version')).toBe(3);
+  database.prepare('SELECT renamed FROM session').all();
+  expect(migrate(database, file, 0, steps, 3)).toBeUndefined();
+  database.close();
+
+  await mkdir(join(folder, 'old'));
+  await copyFile(copy, join(folder, 'old', 'tobymq.db'));
+  const old = await openStore({ folder: join(folder, 'old') });
+  expect((await loadedSessions(old)).size).toBe(0);
+});
+
+test('a migration that fails leaves the old format', async () => {
+  const file = join(await temporaryFolder(), 'tobymq.db');
+  createFile(file);
+  const database = openSqlite(file);
+  const steps = [{ from: 1, run: () => database.exec('DROP TABLE session') }];
+  expect(() => migrate(database, file, 0, steps, 3)).toThrow('no way from store format 2 to 3');
+  expect(readNumber(database, 'PRAGMA user_version')).toBe(1);
+  database.prepare('SELECT * FROM session').all();
+  database.close();
+});
