@@ -22,6 +22,7 @@ import { limitsExtension } from './limits-extension.ts';
 import { loadTls } from './listeners/certificates.ts';
 import { ListenerManager, type PreparedListener } from './listeners/manager.ts';
 import { Log } from './logging/log.ts';
+import { mosquittoVersion } from './mosquitto/version.ts';
 import { buildPolicies, type NamedListener, namedListeners } from './policies.ts';
 import { dropPrivileges } from './privileges.ts';
 import { SecurityExtension } from './security.ts';
@@ -33,6 +34,10 @@ export interface ServerOptions {
   readonly version: string;
   /** Reads the configuration again, for a reload. Without it a reload takes new files only. */
   readonly readConfig?: (() => Config) | undefined;
+  /** Called as soon as there is a log, before anything is opened. */
+  readonly onLog?: ((log: Log) => void) | undefined;
+  /** Takes lines with TLS session keys, for those who have to look into the traffic. */
+  readonly onTlsKey?: ((line: Buffer) => void) | undefined;
   /** Extensions of the program that embeds the server. */
   readonly extensions?: readonly Extension[] | undefined;
 }
@@ -79,6 +84,7 @@ export class Server {
       accepts: (address) => this.throttle.accepts(address),
       refused: (listener, address, reason) =>
         log.log('warn', 'connection-refused', { listener, address, reason }),
+      onTlsKey: options.onTlsKey,
       packetSizeOf: (listener) => listener.limits.packetSize ?? this.#config.limits.packetSize,
     });
   }
@@ -98,6 +104,7 @@ export class Server {
 
   async #start(prepared: Prepared): Promise<void> {
     const config = this.#config;
+    this.#options.onLog?.(this.log);
     this.#warn(prepared);
     if (config.store.type === 'sqlite') makeDataFolder(config.data);
     this.#store = await openStore(config);
@@ -128,7 +135,7 @@ export class Server {
 
   #sysVersion(): string {
     return this.#config.log.format === 'mosquitto'
-      ? 'mosquitto version 2.1.2'
+      ? `mosquitto version ${mosquittoVersion}`
       : `tobymq version ${this.version}`;
   }
 
@@ -253,6 +260,7 @@ export class Server {
 
   async #stop(): Promise<void> {
     this.#isReady = false;
+    if (this.broker) this.log.log('info', 'stopping', {});
     await this.#listeners.close();
     await this.broker?.stop({ deadlineMs: this.#config.stopDeadline * 1000 });
     await this.#http?.close();

@@ -7,13 +7,13 @@ import { defaultConfig, loadConfig, withAbsolutePaths } from '../config/load.ts'
 import type { Config } from '../config/schema.ts';
 import { listenerSchema } from '../config/schema-listener.ts';
 import { isLoopback } from '../listeners/addresses.ts';
-import { checkFiles } from '../policies.ts';
+import { checkFiles, type NamedListener } from '../policies.ts';
 import { Server } from '../server.ts';
 import { packageVersion } from '../version.ts';
 import { CommandError, type CommandRun, type CommandValues, UsageError } from './command.ts';
 import { runUntilStopped } from './run-server.ts';
 
-export const serve: CommandRun = async ({ options, env, stdout, stderr }) => {
+export const serve: CommandRun = async ({ options, env, stdout }) => {
   const readConfig = (): Config => withOptions(configOf(options, env), options);
   try {
     const config = readConfig();
@@ -23,7 +23,7 @@ export const serve: CommandRun = async ({ options, env, stdout, stderr }) => {
       return 0;
     }
     const server = await Server.start({ config, version: packageVersion(), readConfig });
-    announce(server, stderr);
+    announce(server, stdout);
     return await runUntilStopped(server);
   } catch (error) {
     throw asCommandError(error);
@@ -94,32 +94,33 @@ function withOptions(config: Config, options: CommandValues): Config {
 
 const schemes = { tcp: 'mqtt', tls: 'mqtts', ws: 'ws', wss: 'wss', unix: 'unix' } as const;
 
-/** The ready line: every address, and how to open the server to the network. */
-function announce(server: Server, stderr: Writable): void {
+/** One line with every address, and below it how to open the server to others. The log goes to the standard error. */
+function announce(server: Server, stdout: Writable): void {
   const addresses = server.listeners.flatMap(({ listener, addresses: open }) =>
-    open.map(
-      ({ text }) =>
-        `${schemes[listener.type]}://${text}${listener.type.startsWith('ws') ? (listener.path ?? '/mqtt') : ''}`,
-    ),
+    open.map(({ text }) => `${schemes[listener.type]}://${text}${webSocketPath(listener)}`),
   );
   const { config, httpUrl } = server;
-  server.log.log('info', 'ready', {
-    version: server.version,
-    addresses,
-    api: httpUrl,
-    data: config.store.type === 'sqlite' ? config.data : 'memory',
-  });
-  const isTerminalUser =
-    config.log.to.includes('stderr') &&
-    (config.log.format === 'pretty' || (config.log.format === 'auto' && process.stderr.isTTY === true));
-  if (!isTerminalUser) return;
+  const data = config.store.type === 'sqlite' ? config.data : 'memory';
+  server.log.log('info', 'ready', { version: server.version, addresses, api: httpUrl, data });
+  if (config.log.to.includes('stdout')) return;
   const lines = [`TobyMQ ${server.version} is ready: ${addresses.join('  ')}`];
-  if (httpUrl !== undefined) lines.push(`API and metrics: ${httpUrl} (token in ${config.data}/api-token)`);
+  if (httpUrl !== undefined) {
+    const token = data === 'memory' ? server.apiToken : `in ${config.data}/api-token`;
+    lines.push(
+      `HTTP API and metrics: ${httpUrl} (token ${config.http.token === undefined ? token : 'as configured'})`,
+    );
+  }
   if (server.listeners.every(({ listener }) => listener.type === 'unix' || isLoopback(listener.host))) {
     lines.push(
-      'Only this machine can connect. To open it: "tobymq passwd users.txt NAME", then a configuration file with',
+      'Only this machine can connect. To open the server to others, give them passwords and a configuration:',
+      '  tobymq passwd users.txt NAME',
+      "  echo '{listeners: [{host: 0.0.0.0}], authentication: [{type: password-file, file: users.txt}]}' > tobymq.yaml",
+      '  tobymq serve -c tobymq.yaml',
     );
-    lines.push('  listeners: [{host: 0.0.0.0}]   authentication: [{type: password-file, file: users.txt}]');
   }
-  stderr.write(`\n${lines.join('\n')}\n\n`);
+  stdout.write(`${lines.join('\n')}\n`);
+}
+
+function webSocketPath({ type, path }: NamedListener): string {
+  return type === 'ws' || type === 'wss' ? (path === '*' ? '/' : (path ?? '/mqtt')) : '';
 }

@@ -85,6 +85,13 @@ export const serverCommands: readonly Command[] = [
     load: async () => (await import('./serve.ts')).serve,
   },
   {
+    name: 'mosquitto',
+    group: 'Mosquitto',
+    summary: 'Run the server as the program mosquitto: its flags, files, log lines and exit codes',
+    ownParser: true,
+    load: async () => (await import('./mosquitto.ts')).mosquitto,
+  },
+  {
     name: 'config check',
     group: 'Administration',
     summary: 'Say what is wrong with a configuration file',

@@ -23,6 +23,7 @@ export interface ListenerTarget {
   accepts(address: string): boolean;
   refused(listener: string, address: string, reason: string): void;
   packetSizeOf(listener: NamedListener): number;
+  readonly onTlsKey: ((line: Buffer) => void) | undefined;
 }
 
 const noFacts: TlsFacts = { pskIdentity: undefined, isVerified: false };
@@ -43,6 +44,7 @@ export class OpenListener {
     this.#loadedTls = tls;
     if (listener.tls && tls) {
       this.#tls = new TlsLayer(listener.tls, tls, {
+        onKey: target.onTlsKey,
         secured: (socket, facts) => {
           this.#facts.set(socket, facts);
           this.#pass(socket, undefined);

@@ -10,6 +10,7 @@ const handshakeTimeoutMs = 10_000;
 export interface TlsHandler {
   secured(socket: TLSSocket, facts: TlsFacts): void;
   failed(socket: TLSSocket | Socket, reason: string): void;
+  readonly onKey: ((line: Buffer) => void) | undefined;
 }
 
 export interface TlsFacts {
@@ -44,6 +45,8 @@ export class TlsLayer {
       }
       handler.secured(socket, { pskIdentity: this.#identities.get(socket), isVerified });
     });
+    const { onKey } = handler;
+    if (onKey) this.#server.on('keylog', (line) => onKey(line));
     this.#server.on('tlsClientError', (error, socket) => {
       handler.failed(socket, `the TLS handshake failed: ${explainHandshake(error)}`);
       socket.destroy();

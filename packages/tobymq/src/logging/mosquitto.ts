@@ -3,6 +3,7 @@
 
 import type { LogFields } from '@tobymq/broker';
 import type { LogConfig } from '../config/schema.ts';
+import { mosquittoVersion } from '../mosquitto/version.ts';
 import type { LogEvent, LogFormat } from './log.ts';
 import { strftime } from './strftime.ts';
 
@@ -96,6 +97,7 @@ const words: Readonly<Record<string, Words>> = {
       : { kind: 'information', text: `Opening unix listen socket on path ${path}.` },
   'config-problem': ({ message }) => ({ kind: 'warning', text: `Warning: ${message}` }),
   reloading: () => ({ kind: 'information', text: 'Reloading config.' }),
+  stopping: () => ({ kind: 'information', text: `mosquitto version ${mosquittoVersion} terminating` }),
   reloaded: () => undefined,
   'subscription-tree': ({ line }) => ({ kind: 'notice', text: String(line) }),
   text: ({ text, kind }) => ({ kind: kind as Kind, text: String(text) }),
