@@ -1,0 +1,117 @@
+// Random clients do random things to a broker and to a reference model of it; what they receive has to agree, packet by
+// packet: deliveries, order, duplicates, retained messages, Wills, sessions. A failure prints the seed and the shortest
+// list of actions that shows it.
+
+import type { QoS } from '@tobymq/codec';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Broker } from '../../src/broker.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import { type Action, VERSIONS, World } from './world.ts';
+
+const topic = fc.constantFrom('a', 'a/b', 'a/c', 'b', '$x/a');
+const filter = fc.constantFrom('a', 'a/b', 'a/+', 'a/#', '+', '+/b', '#', '$x/#', '$x/a');
+const qos = fc.constantFrom<QoS>(0, 1, 2);
+const client = fc.nat(VERSIONS.length - 1);
+const shareName = fc.oneof(
+  { weight: 4, arbitrary: fc.constant('') },
+  { weight: 1, arbitrary: fc.constantFrom('g', 'h') },
+);
+
+const connect = fc.record({
+  kind: fc.constant('connect' as const),
+  client,
+  cleanStart: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(false) },
+    { weight: 1, arbitrary: fc.constant(true) },
+  ),
+  isPersistent: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(true) },
+    { weight: 1, arbitrary: fc.constant(false) },
+  ),
+  acknowledging: fc.constantFrom('all' as const, 'all' as const, 'none' as const, 'half' as const),
+  receiveMaximum: fc.constantFrom(1, 2, 65_535),
+  topicAliasMaximum: fc.constantFrom(0, 1, 5),
+  will: fc.option(fc.record({ topic, qos, retain: fc.boolean(), isDelayed: fc.boolean() }), {
+    nil: undefined,
+  }),
+});
+
+const disconnect = fc.record({
+  kind: fc.constant('disconnect' as const),
+  client,
+  how: fc.constantFrom('normal' as const, 'with-will' as const, 'cut' as const),
+});
+
+const subscribe = fc.record({
+  kind: fc.constant('subscribe' as const),
+  client,
+  filter,
+  shareName,
+  qos,
+  noLocal: fc.boolean(),
+  retainAsPublished: fc.boolean(),
+  retainHandling: fc.constantFrom<0 | 1 | 2>(0, 1, 2),
+  id: fc.constantFrom(0, 0, 1, 2, 300),
+});
+
+const unsubscribe = fc.record({ kind: fc.constant('unsubscribe' as const), client, filter, shareName });
+
+const publish = fc.record({
+  kind: fc.constant('publish' as const),
+  client: fc.integer({ min: -1, max: VERSIONS.length - 1 }),
+  topic,
+  qos,
+  retain: fc.boolean(),
+  isEmpty: fc.oneof(
+    { weight: 5, arbitrary: fc.constant(false) },
+    { weight: 1, arbitrary: fc.constant(true) },
+  ),
+  isRepeated: fc.boolean(),
+});
+
+const action: fc.Arbitrary<Action> = fc.oneof(
+  { weight: 4, arbitrary: connect },
+  { weight: 2, arbitrary: disconnect },
+  { weight: 4, arbitrary: subscribe },
+  { weight: 1, arbitrary: unsubscribe },
+  { weight: 8, arbitrary: publish },
+);
+
+/** Commits later, as a store on a disk does. */
+class SlowStore extends MemoryStore {
+  override readonly durable = true;
+
+  override async commit(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    await super.commit();
+  }
+}
+
+async function agree(store: MemoryStore, actions: readonly Action[]): Promise<void> {
+  const broker = await Broker.start({ store, sys: { enabled: false }, limits: { inflightMax: 1000 } });
+  try {
+    const world = new World(broker);
+    await world.run(actions);
+    await world.finish();
+  } finally {
+    await broker.stop({ deadlineMs: 0 });
+  }
+}
+
+test.each([
+  ['at once', MemoryStore],
+  ['later', SlowStore],
+] as const)(
+  'a broker does what the model says, with a store that commits %s',
+  async (_, Store) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { maxLength: 60, size: 'max' }), (actions) =>
+        agree(new Store(), actions),
+      ),
+      { numRuns: Number(process.env.TOBYMQ_MODEL_RUNS ?? 150), interruptAfterTimeLimit: 60_000 },
+    );
+    expect.hasAssertions();
+  },
+  120_000,
+);

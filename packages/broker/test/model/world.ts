@@ -1,0 +1,333 @@
+// A broker and the reference side by side: every action is done to both, and then what the clients have received is held
+// against what the reference says.
+
+import type { ProtocolVersion, QoS } from '@tobymq/codec';
+import { expect } from 'vitest';
+import type { Broker } from '../../src/broker.ts';
+import { type Acknowledging, ModelClient } from './client.ts';
+import {
+  type Copy,
+  fullFilter,
+  type ModelSession,
+  type ModelSubscription,
+  type ModelWill,
+  Reference,
+} from './reference.ts';
+
+/** The clients that there can be. A client keeps its version, since older ones cannot say what 5.0 knows of a session. */
+export const VERSIONS: readonly ProtocolVersion[] = [5, 5, 5, 4, 3];
+
+export interface ConnectAction {
+  readonly kind: 'connect';
+  readonly client: number;
+  readonly cleanStart: boolean;
+  readonly isPersistent: boolean;
+  readonly acknowledging: Acknowledging;
+  readonly receiveMaximum: number;
+  readonly topicAliasMaximum: number;
+  readonly will:
+    | { readonly topic: string; readonly qos: QoS; readonly retain: boolean; readonly isDelayed: boolean }
+    | undefined;
+}
+
+export type Action =
+  | ConnectAction
+  | { readonly kind: 'disconnect'; readonly client: number; readonly how: 'normal' | 'with-will' | 'cut' }
+  | ({ readonly kind: 'subscribe'; readonly client: number } & ModelSubscription)
+  | {
+      readonly kind: 'unsubscribe';
+      readonly client: number;
+      readonly filter: string;
+      readonly shareName: string;
+    }
+  | {
+      readonly kind: 'publish';
+      /** -1 is the program itself. */
+      readonly client: number;
+      readonly topic: string;
+      readonly qos: QoS;
+      readonly retain: boolean;
+      readonly isEmpty: boolean;
+      readonly isRepeated: boolean;
+    };
+
+export class World {
+  readonly reference = new Reference();
+  readonly #broker: Broker;
+  readonly #clients = new Map<string, ModelClient>();
+  #messageCount = 0;
+
+  constructor(broker: Broker) {
+    this.#broker = broker;
+  }
+
+  async run(actions: readonly Action[]): Promise<void> {
+    for (const action of actions) {
+      await this.#do(action);
+      await this.check();
+    }
+  }
+
+  /** Brings everybody back, so that whatever waits somewhere comes to light. */
+  async finish(): Promise<void> {
+    for (const [client, version] of VERSIONS.entries()) {
+      const isPersistent = true;
+      if (!this.reference.sessions.get(`c${client}`)?.isPersistent) continue;
+      await this.#connect({ ...QUIET, client, isPersistent }, version);
+      await this.check();
+    }
+    const missing = this.reference.choices.filter((choice) => choice.isRequired);
+    expect(missing, 'messages of shared subscriptions that nobody got').toEqual([]);
+  }
+
+  async #do(action: Action): Promise<void> {
+    const { client } = action;
+    const version = VERSIONS[client] ?? 5;
+    if (action.kind === 'connect') {
+      await this.#connect(action, version);
+      return;
+    }
+    if (action.kind === 'publish' && client === -1) {
+      await this.#publishInternally(action);
+      return;
+    }
+    const clientId = `c${client}`;
+    const connected = this.#clients.get(clientId);
+    if (connected === undefined) return;
+    switch (action.kind) {
+      case 'disconnect': {
+        this.#clients.delete(clientId);
+        const isWillWanted = action.how === 'cut' || (action.how === 'with-will' && version === 5);
+        this.reference.disconnect(clientId, isWillWanted);
+        if (action.how === 'cut') await connected.cut();
+        else await connected.disconnect(action.how === 'with-will' && version === 5 ? 4 : 0);
+        return;
+      }
+      case 'subscribe': {
+        const { shareName, filter, qos } = action;
+        // 3.x has no options, and No Local on a shared subscription is a protocol error. [MQTT-3.8.3-4]
+        const subscription: ModelSubscription =
+          version === 5
+            ? { ...action, noLocal: action.noLocal && shareName === '' }
+            : { filter, shareName, qos, noLocal: false, retainAsPublished: false, retainHandling: 0, id: 0 };
+        const { noLocal, retainAsPublished, retainHandling, id } = subscription;
+        this.reference.subscribe(clientId, subscription);
+        const wire = { filter: fullFilter(subscription), qos, noLocal, retainAsPublished, retainHandling };
+        expect(await connected.subscribe(wire, id === 0 ? undefined : id)).toEqual([qos]);
+        return;
+      }
+      case 'unsubscribe': {
+        const filter = fullFilter(action);
+        const existed = this.reference.unsubscribe(clientId, filter);
+        const codes = await connected.unsubscribe(filter);
+        if (version === 5) expect(codes).toEqual([existed ? 0 : 0x11]);
+        return;
+      }
+      case 'publish': {
+        const message = {
+          ...action,
+          payload: action.isEmpty ? '' : this.#nextPayload(),
+          publisher: clientId,
+        };
+        const copies = this.reference.publish(message);
+        const { topic, qos, retain, isRepeated } = action;
+        const payload = Buffer.from(message.payload);
+        const reasonCode = await connected.publish({ topic, qos, retain, payload }, isRepeated);
+        if (version === 5 && qos > 0) expect(reasonCode).toBe(copies === 0 ? 0x10 : 0);
+      }
+    }
+  }
+
+  async #connect(action: ConnectAction, version: ProtocolVersion): Promise<void> {
+    const clientId = `c${action.client}`;
+    const earlier = this.#clients.get(clientId);
+    // 3.x says both with one bit: Clean Session.
+    const isPersistent = version === 5 ? action.isPersistent : !action.cleanStart;
+    const receiveMaximum = version === 5 && action.acknowledging === 'all' ? action.receiveMaximum : 65_535;
+    const will: ModelWill | undefined = action.will && {
+      ...action.will,
+      isDelayed: action.will.isDelayed && version === 5,
+      payload: this.#nextPayload(),
+      publisher: clientId,
+    };
+    const isPresent = this.reference.connect(clientId, action.cleanStart, isPersistent, will);
+    const client = new ModelClient(this.#broker.connect(), version, action.acknowledging, receiveMaximum);
+    this.#clients.set(clientId, client);
+    const connack = await client.connect({
+      clientId,
+      protocolVersion: version,
+      cleanStart: action.cleanStart,
+      keepAlive: 0,
+      will: will && {
+        topic: will.topic,
+        qos: will.qos,
+        retain: will.retain,
+        payload: Buffer.from(will.payload),
+        properties: will.isDelayed ? { willDelayInterval: 100_000 } : undefined,
+      },
+      properties:
+        version === 5
+          ? {
+              sessionExpiryInterval: isPersistent ? 1_000_000 : 0,
+              receiveMaximum,
+              topicAliasMaximum: action.topicAliasMaximum,
+            }
+          : undefined,
+    });
+    expect(connack.reasonCode).toBe(0);
+    if (version !== 3) expect(connack.sessionPresent).toBe(isPresent); // [MQTT-3.2.2-2], [MQTT-3.2.2-3]
+    if (earlier === undefined) return;
+    await earlier.closed();
+    if (earlier.version === 5) expect(earlier.disconnectCode).toBe(0x8e); // [MQTT-3.1.4-3]
+  }
+
+  async #publishInternally(action: Action & { kind: 'publish' }): Promise<void> {
+    const { topic, qos, retain } = action;
+    const payload = action.isEmpty ? '' : this.#nextPayload();
+    const copies = this.reference.publish({ topic, payload, qos, retain, publisher: '' });
+    expect(await this.#broker.publish({ topic, payload, qos, retain })).toEqual({ matched: copies });
+  }
+
+  #nextPayload(): string {
+    return String(++this.#messageCount);
+  }
+
+  /** Lets everything come to rest, and compares. */
+  async check(): Promise<void> {
+    await this.#settle();
+    for (const [clientId, client] of this.#clients) {
+      expect(client.isOpen, `${clientId} was disconnected with ${client.disconnectCode}`).toBe(true);
+      const session = this.reference.sessions.get(clientId)!;
+      for (const { topic, payload, qos, retain, dup, packetId, properties } of client.received) {
+        const ids = [...(properties?.subscriptionIdentifiers ?? [])].sort((a, b) => a - b);
+        const text = Buffer.from(payload).toString();
+        this.#match(session, client, { topic, payload: text, qos, retain, dup, ids }, packetId);
+      }
+      client.received = [];
+      const missing = session.inbox.filter((owed) => owed.isRequired).map((owed) => owed.copy);
+      expect(missing, `messages that ${clientId} did not get`).toEqual([]);
+      session.inbox = [];
+      this.#checkReleases(clientId, session, client);
+    }
+    const overdue = this.reference.choices.filter((choice) => choice.isDueNow && choice.isRequired);
+    expect(overdue, 'messages of shared subscriptions that nobody got').toEqual([]);
+    // What was due and did not come, though it might have, never will.
+    this.reference.choices = this.reference.choices.filter((choice) => !choice.isDueNow);
+    const retained = [...this.#broker.retained()].map(({ topic, payload }) => [
+      topic,
+      Buffer.from(payload).toString(),
+    ]);
+    for (const [topic, payload] of this.reference.retained) {
+      if (topic.startsWith('$')) continue; // retained('#') does not see them
+      expect(retained, 'retained messages').toContainEqual([topic, payload.payload]);
+    }
+    expect(retained.length).toBe(
+      [...this.reference.retained.keys()].filter((topic) => !topic.startsWith('$')).length,
+    );
+    const sessions = [...this.#broker.sessions()].map((session) => session.clientId).sort();
+    expect(sessions).toEqual([...this.reference.sessions.keys()].sort());
+  }
+
+  /** Finds what the reference owes the client for a packet that it got. */
+  #match(session: ModelSession, client: ModelClient, copy: Copy, packetId: number): void {
+    const index = session.inbox.findIndex(
+      (owed) => isSame(owed.copy, copy) && (owed.packetId === 0 || owed.packetId === packetId),
+    );
+    let owed = session.inbox[index];
+    if (owed !== undefined) {
+      const { order, message } = owed;
+      // Two copies of one message, by a plain and by a shared subscription, have no order between them.
+      const earlier = session.inbox
+        .slice(0, index)
+        .filter((each) => each.isRequired && each.order === order && each.message !== message);
+      expect(
+        earlier.map((each) => each.copy),
+        `${session.clientId} got ${JSON.stringify(copy)} before`,
+      ).toEqual([]);
+      session.inbox.splice(index, 1);
+    } else {
+      const { choices } = this.reference;
+      const choice = choices.findIndex((each) => {
+        const expected = each.candidates.get(session.clientId);
+        return expected !== undefined && isSame(expected, copy);
+      });
+      expect(choice, `${session.clientId} got ${JSON.stringify(copy)} unexpectedly`).not.toBe(-1);
+      const [{ message, group }] = choices.splice(choice, 1) as [(typeof choices)[number]];
+      owed = { copy, message, order: '', isRequired: true, packetId: 0, group };
+    }
+    if (copy.qos === 0 || client.acknowledging === 'all') return;
+    if (copy.qos === 2 && client.acknowledging === 'half') session.releases.push(packetId);
+    session.open.push({ owed, packetId, isReleased: copy.qos === 2 && client.acknowledging === 'half' });
+  }
+
+  /** PUBREL comes for what was received: now, if PUBREC was sent now, or again after a new connection. */
+  #checkReleases(clientId: string, session: ModelSession, client: ModelClient): void {
+    if (client.acknowledging !== 'all') {
+      expect(client.releases.toSorted(byNumber), `PUBREL to ${clientId}`).toEqual(
+        session.releases.toSorted(byNumber),
+      );
+      // Those that were open before this connection stay open if the client does not answer.
+      for (const packetId of session.releases) {
+        if (session.open.some((open) => open.packetId === packetId)) continue;
+        session.open.unshift({ owed: NOTHING, packetId, isReleased: true });
+      }
+    } else {
+      for (const packetId of session.releases)
+        expect(client.releases, `PUBREL to ${clientId}`).toContain(packetId);
+    }
+    session.releases = [];
+    client.releases = [];
+  }
+
+  /** Pings until two rounds in a row bring nothing new to anybody. */
+  async #settle(): Promise<void> {
+    let quietRounds = 0;
+    let last = -1;
+    while (quietRounds < 2) {
+      for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
+      await this.#broker.flush();
+      let count = 0;
+      for (const client of this.#clients.values()) {
+        if (client.isOpen) await client.ping();
+        count += client.packetCount;
+      }
+      quietRounds = count === last ? quietRounds + 1 : 0;
+      last = count;
+    }
+  }
+}
+
+const QUIET: ConnectAction = {
+  kind: 'connect',
+  client: 0,
+  cleanStart: false,
+  isPersistent: true,
+  acknowledging: 'all',
+  receiveMaximum: 65_535,
+  topicAliasMaximum: 0,
+  will: undefined,
+};
+
+const NOTHING = {
+  copy: { topic: '', payload: '', qos: 2, retain: false, dup: false, ids: [] },
+  message: { topic: '', payload: '', qos: 2, retain: false, publisher: '' },
+  order: '',
+  isRequired: false,
+  packetId: 0,
+  group: '',
+} as const;
+
+function isSame(a: Copy, b: Copy): boolean {
+  return (
+    a.topic === b.topic &&
+    a.payload === b.payload &&
+    a.qos === b.qos &&
+    a.retain === b.retain &&
+    a.dup === b.dup &&
+    a.ids.join() === b.ids.join()
+  );
+}
+
+function byNumber(a: number, b: number): number {
+  return a - b;
+}
