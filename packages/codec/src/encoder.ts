@@ -19,8 +19,8 @@ import {
 import { checkedInteger } from './property-writer.ts';
 import { publishPropertiesSize, writePublishProperties } from './publish-properties.ts';
 import { isReasonCodeAllowed } from './reason-code-rules.ts';
-import { checkedTopicSize } from './topics.ts';
-import { writeTextField } from './utf8.ts';
+import { topicBytes } from './topic-bytes.ts';
+import { writeBytes } from './utf8.ts';
 import {
   MAX_VARIABLE_BYTE_INTEGER,
   variableByteIntegerSize,
@@ -174,10 +174,9 @@ function write(
   }
 }
 
-/**
- * The size of the properties of the PUBLISH that publishBodySize() measured last, for writePublish(), which always
- * follows at once. A variable, because measuring twice would take a third of the time of an encoding.
- */
+// What publishBodySize() found out last, for writePublish(), which always follows at once. Variables, because finding
+// it out twice would take a third of the time of an encoding.
+let topic: Uint8Array = NO_BYTES;
 let propertiesSize = 0;
 
 function publishBodySize(packet: PublishInput, version: ProtocolVersion): number {
@@ -186,11 +185,10 @@ function publishBodySize(packet: PublishInput, version: ProtocolVersion): number
   if (!(payload instanceof Uint8Array)) throw notEncodable('the payload of PUBLISH is not a Uint8Array');
   const properties = packet.properties;
   if (version !== 5) refuseProperties(properties, 'PUBLISH');
-  let size = 2 + payload.length;
-  // [MQTT-3.3.2-2]; only a topic alias makes up for a missing topic name.
-  if (packet.topic !== '' || properties?.topicAlias === undefined) {
-    size += checkedTopicSize(packet.topic, 'the topic name of PUBLISH');
-  }
+  // Only a topic alias makes up for a missing topic name.
+  const hasNoTopic = packet.topic === '' && properties?.topicAlias !== undefined;
+  topic = hasNoTopic ? NO_BYTES : topicBytes(packet.topic, 'the topic name of PUBLISH');
+  let size = 2 + topic.length + payload.length;
   if (qos !== 0) {
     checkedInteger(packetId, 1, 65_535, 'the packet identifier of PUBLISH'); // [MQTT-2.2.1-3]
     size += 2;
@@ -213,11 +211,12 @@ function writePublish(
   target: Uint8Array,
   offset: number,
 ): number {
-  const { qos = 0, packetId = 0, payload = NO_BYTES, topic, properties } = packet;
+  const { qos = 0, packetId = 0, payload = NO_BYTES, properties } = packet;
   target[offset] = 0x30 | (packet.dup === true ? 8 : 0) | (qos << 1) | (packet.retain === true ? 1 : 0);
   offset = writeVariableByteInteger(target, offset + 1, remaining);
-  const end = offset + remaining;
-  offset = writeTextField(target, offset, topic); // [MQTT-3.3.2-1]
+  target[offset] = topic.length >>> 8;
+  target[offset + 1] = topic.length & 255;
+  offset = writeBytes(target, offset + 2, topic); // [MQTT-3.3.2-1]
   if (qos !== 0) {
     target[offset] = packetId >>> 8;
     target[offset + 1] = packetId & 255;
@@ -231,13 +230,7 @@ function writePublish(
       offset = writePublishProperties(target, offset, properties);
     }
   }
-  const length = payload.length;
-  if (length > 32) {
-    target.set(payload, offset);
-  } else {
-    for (let index = 0; index < length; index++) target[offset + index] = payload[index]!;
-  }
-  return end;
+  return writeBytes(target, offset, payload);
 }
 
 function ackBodySize(packet: PublishAckInput, version: ProtocolVersion): number {

@@ -8,6 +8,7 @@
 import { notEncodable } from './errors.ts';
 import type { ProtocolVersion, QoS } from './packets.ts';
 import { PropertyId } from './property-table.ts';
+import { writeBytes } from './utf8.ts';
 import {
   MAX_VARIABLE_BYTE_INTEGER,
   variableByteIntegerSize,
@@ -122,15 +123,4 @@ export function patchMessageExpiry(target: Uint8Array, expiryAt: number, seconds
   target[expiryAt + 1] = seconds >>> 16;
   target[expiryAt + 2] = seconds >>> 8;
   target[expiryAt + 3] = seconds;
-}
-
-/** Copies bytes; a loop for few, because a call of set() costs as much as copying some thirty bytes. */
-function writeBytes(target: Uint8Array, offset: number, bytes: Uint8Array): number {
-  const length = bytes.length;
-  if (length > 32) {
-    target.set(bytes, offset);
-  } else {
-    for (let index = 0; index < length; index++) target[offset + index] = bytes[index]!;
-  }
-  return offset + length;
 }

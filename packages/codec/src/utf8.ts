@@ -156,3 +156,14 @@ export function writeTextField(target: Uint8Array, offset: number, text: string)
   target[offset + 1] = size & 255;
   return end;
 }
+
+/** Copies bytes, returns the offset after them; a loop for few, because a call of set() costs as much as copying some thirty bytes. */
+export function writeBytes(target: Uint8Array, offset: number, bytes: Uint8Array): number {
+  const length = bytes.length;
+  if (length > 32) {
+    target.set(bytes, offset);
+  } else {
+    for (let index = 0; index < length; index++) target[offset + index] = bytes[index]!;
+  }
+  return offset + length;
+}
