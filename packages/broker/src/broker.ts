@@ -15,12 +15,14 @@ import { type ExplainOptions, type Explanation, explain } from './explain.ts';
 import type { ClientInfo, Extension } from './extension.ts';
 import { Hooks } from './hooks.ts';
 import {
+  type BrokerTotals,
   type ConnectedClient,
   clientInfo,
   type SessionInfo,
   sessionInfo,
   subscriptionsOf,
   type TopicSubscription,
+  totals,
 } from './inspect.ts';
 import {
   type InternalSubscription,
@@ -266,6 +268,11 @@ export class Broker {
   session(clientId: string): SessionInfo | undefined {
     const session = this.#core.sessions.get(clientId);
     return session && sessionInfo(session);
+  }
+
+  /** Sums over all sessions, for metrics. */
+  totals(): BrokerTotals {
+    return totals(this.#core);
   }
 
   /** All subscriptions that match a topic. */

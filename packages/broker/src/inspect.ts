@@ -110,3 +110,28 @@ export function subscriptionsOf(core: Core, topic: string): TopicSubscription[] 
     subscriptionId: subscription.subscriptionId,
   }));
 }
+
+/** Sums over all sessions. */
+export interface BrokerTotals {
+  readonly subscriptions: number;
+  readonly sharedSubscriptions: number;
+  /** Messages that wait in the queues of all sessions. */
+  readonly queuedMessages: number;
+  readonly queuedBytes: number;
+}
+
+export function totals(core: Core): BrokerTotals {
+  let queuedMessages = 0;
+  let queuedBytes = 0;
+  for (const session of core.sessions.all()) {
+    queuedMessages += session.queuedMessages;
+    queuedBytes += session.queuedBytes;
+  }
+  const { subscriptionCount, sharedSubscriptionCount } = core.router;
+  return {
+    subscriptions: subscriptionCount - sharedSubscriptionCount,
+    sharedSubscriptions: sharedSubscriptionCount,
+    queuedMessages,
+    queuedBytes,
+  };
+}
