@@ -15,6 +15,16 @@ import {
   type PublishOptions,
   type PublishResult,
 } from './outgoing-message.ts';
+import {
+  type RequestHandler,
+  type RequestOptions,
+  Requests,
+  type Rpc,
+  type RpcAddress,
+  rpcAddress,
+  type ServeOptions,
+  serveRequests,
+} from './request.ts';
 import type { ConnectionState } from './states.ts';
 import {
   type HandlerOptions,
@@ -24,6 +34,7 @@ import {
 } from './subscription.ts';
 import { fullFilters } from './subscriptions.ts';
 import { encodeValue, TopicAddress, TopicPattern } from './topic.ts';
+import { View, type ViewOptions } from './view.ts';
 
 /** What the server said about this connection. */
 export interface ServerInfo extends ConnackProperties {
@@ -76,6 +87,7 @@ const withWill = 0x04;
  */
 export class Client implements AsyncDisposable {
   readonly #core: Core;
+  #requests: Requests | undefined;
 
   /** Use `connect()` or `createClient()`. */
   constructor(settings: Settings) {
@@ -266,6 +278,67 @@ export class Client implements AsyncDisposable {
     core.subscriptions.addCatchAll(subscription as Subscription<unknown, unknown>);
     this.#limit(subscription as Subscription<unknown, unknown>, options);
     return subscription;
+  }
+
+  /**
+   * Asks whoever serves a topic, and resolves with the answer. Rejects when nobody serves it (as far as the server tells),
+   * when the responder answers with an error, or after the timeout (10 s).
+   *
+   * @example
+   * const nine = await client.request(scale, { value: 3, by: 3 }, { timeout: '2 s' });
+   */
+  request<Q, R>(
+    target: Rpc<Q, R, unknown> | RpcAddress<Q, R>,
+    value: Q,
+    options?: RequestOptions,
+  ): Promise<R>;
+  request(topic: string, payload: Uint8Array, options?: RequestOptions): Promise<Uint8Array>;
+  request<Q, R>(
+    target: string | Rpc<Q, R, unknown> | RpcAddress<Q, R>,
+    value: Q,
+    options: RequestOptions = {},
+  ): Promise<R> {
+    this.#requests ??= this.#startRequests();
+    return this.#requests.ask(rpcAddress(target), value, options);
+  }
+
+  #startRequests(): Requests {
+    const requests = new Requests(this);
+    this.#core.listeners.add({ onEnd: (error) => requests.failAll(error) });
+    return requests;
+  }
+
+  /**
+   * Answers requests. With `share`, those who serve under the same name divide the work.
+   *
+   * @example
+   * await using service = await client.serve(scale, ({ value, by }) => value * by, { share: 'workers' });
+   */
+  async serve<Q, R, P>(
+    service: Rpc<Q, R, P>,
+    handler: RequestHandler<Q, R, P>,
+    options: ServeOptions = {},
+  ): Promise<AsyncDisposable> {
+    const subscriptions = await serveRequests(this, service, handler, options);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await Promise.all(subscriptions.map((subscription) => subscription.unsubscribe()));
+      },
+    };
+  }
+
+  /**
+   * Opens retained topics as a live key-value map. Resolves when the map has what the server has.
+   *
+   * @example
+   * await using config = await client.view(topic('config/{name}', json<{ seconds: number }>()));
+   * console.log(config.get({ name: 'poll' })?.seconds);
+   */
+  view<V, P>(pattern: TopicPattern<V, P>, options: ViewOptions = {}): Promise<View<V, P>> {
+    const core = this.#core;
+    const { listeners, settings } = core;
+    const host = { listeners, clock: settings.clock, report: (error: ClientError) => core.report(error) };
+    return View.open(this, host, pattern, options);
   }
 
   /** Proves again who we are, with the option `auth`, on the open connection. Resolves when the server is satisfied. */

@@ -49,6 +49,10 @@ export type ClientErrorCode =
   | 'TOBYMQ_TIMEOUT'
   /** The client was closed. */
   | 'TOBYMQ_CLOSED'
+  /** Nobody serves the topic of a request. */
+  | 'TOBYMQ_NO_RESPONDER'
+  /** The responder answered a request with an error. */
+  | 'TOBYMQ_REQUEST_FAILED'
   /** A message handler threw or rejected. */
   | 'TOBYMQ_HANDLER_FAILED'
   /** The receive window is full of messages that nobody consumes. */

@@ -2,6 +2,7 @@
 
 export type { MessageProperties, ProtocolVersion, QoS, UserProperties } from '@tobymq/codec';
 export { ReasonCode } from '@tobymq/codec';
+export { type ScramOptions, scramSha256 } from './auth/scram.ts';
 export type { EnhancedAuth } from './auth.ts';
 export { Client, type ClientStats, type CloseOptions, type ServerInfo } from './client.ts';
 export type { Clock, Timer } from './clock.ts';
@@ -19,6 +20,14 @@ export type {
 } from './options.ts';
 export type { MessageInput, Payload, PublishOptions, PublishResult } from './outgoing-message.ts';
 export type { ReconnectFailure, ReconnectOptions } from './reconnect.ts';
+export {
+  type RequestHandler,
+  type RequestOptions,
+  type Rpc,
+  type RpcAddress,
+  rpc,
+  type ServeOptions,
+} from './request.ts';
 export type { ConnectionState } from './states.ts';
 export { memoryStore } from './store/memory.ts';
 export type {
@@ -40,3 +49,4 @@ export type { TraceEvent } from './trace.ts';
 export { memoryPipe } from './transports/memory.ts';
 export type { BytePipe, OpenTransport, TlsOptions, TransportTarget } from './transports/transport.ts';
 export { bytes, json, text, type ValueCodec } from './value-codecs.ts';
+export type { Change, PastValue, View, ViewOptions, WaitForOptions } from './view.ts';

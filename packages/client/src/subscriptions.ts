@@ -59,6 +59,13 @@ export function fullFilters(filters: readonly string[], options: SubscribeOption
   // [MQTT-3.8.3-2]
   if (filters.length === 0)
     throw new ClientError('TOBYMQ_OPTION_INVALID', 'subscribe() needs at least one topic filter');
+  const { qos = 1, retained = 'always' } = options;
+  if (![0, 1, 2].includes(qos) || !(retained in retainHandling)) {
+    throw new ClientError(
+      'TOBYMQ_OPTION_INVALID',
+      `qos is ${qos} and retained is ${retained}: see SubscribeOptions`,
+    );
+  }
   return [...new Set(filters)].map((plain) => {
     const filter = options.share === undefined ? plain : `$share/${options.share}/${plain}`;
     const problem = checkTopicFilter(filter); // [MQTT-4.8.2-1] [MQTT-4.8.2-2]
@@ -218,7 +225,7 @@ export class Subscriptions {
     let batch: FilterEntry[] = [];
     let batchSize = 0;
     for (const entry of entries) {
-      const size = encodedSize(subscribePacket(1, [entry], limits), connection.version);
+      const size = encodedSize(subscribePacket(1, [entry], connection), connection.version);
       const refusal = filterLimit(entry, limits, size);
       if (refusal !== undefined) {
         this.#onResult(entry, refusal.reasonCode ?? ReasonCode.UnspecifiedError, refusal);
@@ -245,7 +252,7 @@ export class Subscriptions {
       return;
     }
     this.#requests.set(id, { entries, leaving: [], settle: () => {} });
-    connection.send(subscribePacket(id, entries, connection.limits));
+    connection.send(subscribePacket(id, entries, connection));
   }
 
   #sendUnsubscribe(filters: readonly string[]): Promise<void> {
@@ -389,12 +396,15 @@ export class Subscriptions {
 function subscribePacket(
   packetId: number,
   entries: readonly FilterEntry[],
-  limits: ServerLimits,
+  { version, limits }: Connection,
 ): SubscribeInput {
   return {
     type: PacketType.Subscribe,
     packetId,
-    subscriptions: entries.map((entry) => entry.request),
+    // Before 5.0 there is only the QoS.
+    subscriptions: entries.map(({ filter, request }) =>
+      version === 5 ? request : { filter, qos: request.qos },
+    ),
     properties: limits.subscriptionIdentifierAvailable
       ? { subscriptionIdentifier: entries[0]!.identifier }
       : undefined,

@@ -112,9 +112,12 @@ export class Supervisor {
     const { clock, reconnect } = this.#settings;
     const { signal } = this.#stop;
     let attempt = 1;
+    let isFirst = true;
     for (;;) {
       const url = this.#redirect.shift() ?? this.#urls[this.#urlIndex % this.#urls.length]!;
-      this.states.set({ state: 'connecting', url: safeUrl(url), attempt });
+      // The first attempt is the state that the client was made with.
+      if (isFirst) isFirst = false;
+      else this.states.set({ state: 'connecting', url: safeUrl(url), attempt });
       const connectedAt = { ms: 0 };
       const error = await this.#connectOnce(url, attempt, () => {
         connectedAt.ms = clock.now();

@@ -1,0 +1,342 @@
+// Retained topics as a key-value map that stays current: read it like a map, set and delete values, follow changes.
+//
+// The map is filled from the retained messages that the server sends for the subscription. After a connection on which the
+// server did not know the session any more, all of them come again: what is the same as before is no change, and a key
+// counts as deleted only when the server has finished sending and the key was not among them. So a reconnect reports
+// exactly what changed meanwhile.
+
+import type { Client } from './client.ts';
+import type { Clock } from './clock.ts';
+import type { CoreListener } from './core.ts';
+import { type Duration, milliseconds } from './duration.ts';
+import { ClientError, messageOf } from './errors.ts';
+import { Inbox } from './inbox.ts';
+import type { Message } from './message.ts';
+import type { PublishOptions } from './outgoing-message.ts';
+import type { Subscription } from './subscription.ts';
+import { encodeValue, type TopicPattern } from './topic.ts';
+
+export interface ViewOptions {
+  /** How many earlier values are kept for each key; none unless given. */
+  readonly history?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** One change of a key. `value` is `undefined` when it was deleted, `previous` when it was not there before. */
+export interface Change<V, P> {
+  readonly key: P;
+  readonly topic: string;
+  readonly value: V | undefined;
+  readonly previous: V | undefined;
+}
+
+export interface PastValue<V> {
+  readonly value: V;
+  /** When it came here, in milliseconds since the epoch. */
+  readonly at: number;
+}
+
+export interface WaitForOptions {
+  readonly timeout?: Duration;
+  readonly signal?: AbortSignal;
+}
+
+interface Entry<V, P> {
+  readonly key: P;
+  value: V;
+  payload: Uint8Array;
+  readonly history: PastValue<V>[];
+  /** Number of the last reading in which the server sent it. */
+  reading: number;
+}
+
+/** How long the server has to be silent before its retained messages count as complete. */
+const QUIET_MS = 200;
+
+/** What a view needs of the client beside its public methods. */
+export interface ViewHost {
+  readonly listeners: Set<CoreListener>;
+  readonly clock: Clock;
+  report(error: ClientError): void;
+}
+
+/**
+ * A live map over retained topics; `client.view()` makes one.
+ *
+ * @example
+ * await using config = await client.view(topic('config/{name}', json<{ seconds: number }>()));
+ * await config.set({ name: 'poll' }, { seconds: 30 });
+ * for await (const c of config.changes()) console.log(c.key.name, c.previous?.seconds, '->', c.value?.seconds);
+ */
+export class View<V, P> implements AsyncDisposable {
+  readonly #client: Client;
+  readonly #host: ViewHost;
+  readonly #pattern: TopicPattern<V, P>;
+  readonly #historyMax: number;
+  readonly #entries = new Map<string, Entry<V, P>>();
+  readonly #inboxes = new Set<Inbox<Change<V, P>>>();
+  readonly #watchers = new Set<() => void>();
+  readonly #listener: CoreListener;
+  /** Counts messages per topic while a `set` waits for its acknowledgement. */
+  readonly #arrivals = new Map<string, number>();
+  #subscription: Subscription<unknown, unknown> | undefined;
+  #reading = 1;
+  #lastRetainedAt = 0;
+  #end: ClientError | undefined;
+
+  private constructor(client: Client, host: ViewHost, pattern: TopicPattern<V, P>, options: ViewOptions) {
+    this.#client = client;
+    this.#host = host;
+    this.#pattern = pattern;
+    this.#historyMax = options.history ?? 0;
+    this.#listener = {
+      onConnected: (isResumed) => {
+        if (isResumed || this.#subscription === undefined) return;
+        this.#reading++;
+        this.#finishReading(this.#reading).catch(() => {});
+      },
+      onEnd: (error) => this.#stop(error),
+    };
+  }
+
+  /** Resolves when the map has what the server has. */
+  static async open<V, P>(
+    client: Client,
+    host: ViewHost,
+    pattern: TopicPattern<V, P>,
+    options: ViewOptions,
+  ): Promise<View<V, P>> {
+    const view = new View(client, host, pattern, options);
+    host.listeners.add(view.#listener);
+    try {
+      const subscribed = await client.on(pattern.filter, (message) => view.#onMessage(message), {
+        qos: 1,
+        retainAsPublished: true,
+      });
+      view.#subscription = subscribed as Subscription<unknown, unknown>;
+      await view.#finishReading(view.#reading);
+    } catch (error) {
+      host.listeners.delete(view.#listener);
+      throw error;
+    }
+    options.signal?.addEventListener('abort', () => void view.close());
+    return view;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(key: P): V | undefined {
+    return this.#entries.get(this.#name(key))?.value;
+  }
+
+  has(key: P): boolean {
+    return this.#entries.has(this.#name(key));
+  }
+
+  *entries(): IterableIterator<readonly [key: P, value: V]> {
+    for (const { key, value } of this.#entries.values()) yield [key, value];
+  }
+
+  /** Earlier values of a key, the oldest first, as far as they came while this view was open. */
+  history(key: P): readonly PastValue<V>[] {
+    return [...(this.#entries.get(this.#name(key))?.history ?? [])];
+  }
+
+  /** Sets a value; resolves when the server has it. */
+  async set(key: P, value: V, options: Omit<PublishOptions, 'retain'> = {}): Promise<void> {
+    const name = this.#name(key);
+    const payload = encodeValue(this.#pattern.codec, value, name);
+    const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
+    if (bytes.length === 0) {
+      throw new ClientError('TOBYMQ_VALUE_INVALID', `an empty payload would delete ${name}`, { topic: name });
+    }
+    await this.#write(name, bytes, options);
+  }
+
+  /** Deletes a key; resolves when the server has done so. */
+  async delete(key: P, options: Omit<PublishOptions, 'retain'> = {}): Promise<void> {
+    await this.#write(this.#name(key), new Uint8Array(0), options);
+  }
+
+  /** Each change from now on. */
+  changes(): AsyncIterableIterator<Change<V, P>> {
+    const inbox: Inbox<Change<V, P>> = new Inbox(() => this.#inboxes.delete(inbox));
+    if (this.#end === undefined) this.#inboxes.add(inbox);
+    else inbox.end(undefined);
+    return inbox;
+  }
+
+  /**
+   * Resolves with the value of a key as soon as it satisfies the condition; at once if it does already.
+   *
+   * @example
+   * await doors.waitFor({ id: 'gate' }, (state) => state === 'closed', { timeout: '10 s' });
+   */
+  waitFor(
+    key: P,
+    condition: (value: V | undefined) => boolean,
+    options: WaitForOptions = {},
+  ): Promise<V | undefined> {
+    const name = this.#name(key);
+    const { signal } = options;
+    return new Promise((resolve, reject) => {
+      const { clock } = this.#host;
+      const timeoutMs = options.timeout === undefined ? undefined : milliseconds(options.timeout, 'timeout');
+      const fail = (code: 'TOBYMQ_TIMEOUT' | 'TOBYMQ_ABORTED', what: string): void =>
+        finish(() => reject(new ClientError(code, what, { topic: name, cause: signal?.reason })));
+      const onAbort = (): void => fail('TOBYMQ_ABORTED', `waiting for ${name} was aborted`);
+      const timer =
+        timeoutMs === undefined
+          ? undefined
+          : clock.setTimeout(
+              () => fail('TOBYMQ_TIMEOUT', `${name} was not as expected after ${timeoutMs} ms`),
+              timeoutMs,
+            );
+      const finish = (settle: () => void): void => {
+        clock.clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        this.#watchers.delete(look);
+        settle();
+      };
+      const look = (): void => {
+        const end = this.#end;
+        const value = this.#entries.get(name)?.value;
+        if (end !== undefined) finish(() => reject(end));
+        else if (condition(value)) finish(() => resolve(value));
+      };
+      this.#watchers.add(look);
+      signal?.addEventListener('abort', onAbort);
+      if (signal?.aborted === true) onAbort();
+      else look();
+    });
+  }
+
+  /** Ends the view; loops over its changes end. */
+  async close(): Promise<void> {
+    const subscription = this.#subscription;
+    this.#stop(new ClientError('TOBYMQ_CLOSED', `the view of ${this.#pattern.filter} was closed`));
+    await subscription?.unsubscribe();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #name(key: P): string {
+    return (this.#pattern as TopicPattern<V, Readonly<Record<string, string>>>).at(
+      key as Readonly<Record<string, string>>,
+    ).name;
+  }
+
+  async #write(name: string, payload: Uint8Array, options: Omit<PublishOptions, 'retain'>): Promise<void> {
+    const before = this.#arrivals.get(name) ?? 0;
+    this.#arrivals.set(name, before);
+    await this.#client.publish(name, payload, { qos: 1, ...options, retain: true });
+    // Our own message usually comes back before or after this. If nothing came yet it is applied now, so that a read
+    // after the write sees it; if something came, the server's order decides.
+    if (this.#arrivals.get(name) === before) this.#apply(name, payload);
+    this.#arrivals.delete(name);
+  }
+
+  #onMessage(message: Message): void {
+    const { topic, payload, retain } = message;
+    // In 5.0 the flag tells what was retained; before, live messages never have it, so each one counts.
+    if (!retain && this.#client.protocolVersion === 5) return;
+    if (retain) this.#lastRetainedAt = this.#host.clock.now();
+    const arrivals = this.#arrivals.get(topic);
+    if (arrivals !== undefined) this.#arrivals.set(topic, arrivals + 1);
+    this.#apply(topic, payload.slice());
+  }
+
+  #apply(name: string, payload: Uint8Array): void {
+    const entry = this.#entries.get(name);
+    if (payload.length === 0) {
+      if (entry !== undefined) this.#remove(name, entry);
+      return;
+    }
+    if (entry !== undefined && isEqual(entry.payload, payload)) {
+      entry.reading = this.#reading;
+      return;
+    }
+    const key = this.#pattern.match(name);
+    if (key === undefined) return;
+    let value: V;
+    try {
+      value = this.#pattern.codec.decode(payload);
+    } catch (cause) {
+      const what = `the retained message on ${name} cannot be decoded: ${messageOf(cause)}`;
+      this.#host.report(new ClientError('TOBYMQ_VALUE_INVALID', what, { topic: name, cause }));
+      return;
+    }
+    const previous = entry?.value;
+    if (entry === undefined) {
+      this.#entries.set(name, { key, value, payload, history: [], reading: this.#reading });
+    } else {
+      this.#remember(entry);
+      entry.value = value;
+      entry.payload = payload;
+      entry.reading = this.#reading;
+    }
+    this.#announce({ key, topic: name, value, previous });
+  }
+
+  #remember(entry: Entry<V, P>): void {
+    if (this.#historyMax === 0) return;
+    entry.history.push({ value: entry.value, at: this.#host.clock.now() });
+    if (entry.history.length > this.#historyMax) entry.history.shift();
+  }
+
+  #remove(name: string, entry: Entry<V, P>): void {
+    this.#entries.delete(name);
+    this.#announce({ key: entry.key, topic: name, value: undefined, previous: entry.value });
+  }
+
+  #announce(change: Change<V, P>): void {
+    for (const inbox of this.#inboxes) inbox.push(change);
+    for (const look of [...this.#watchers]) look();
+  }
+
+  /** Waits until the server has sent its retained messages, and deletes what was not among them. */
+  async #finishReading(reading: number): Promise<void> {
+    const { clock } = this.#host;
+    const startedAt = clock.now();
+    await this.#barrier();
+    const answeredAt = clock.now();
+    const quietMs = Math.max(QUIET_MS, answeredAt - startedAt);
+    for (;;) {
+      if (this.#reading !== reading || this.#end !== undefined) return;
+      const leftMs = Math.max(this.#lastRetainedAt, answeredAt) + quietMs - clock.now();
+      // The first reading deletes nothing, so if nothing has come there is nothing to wait for.
+      if (leftMs <= 0 || (reading === 1 && this.#lastRetainedAt === 0)) break;
+      await new Promise<void>((resolve) => {
+        clock.setTimeout(() => resolve(), leftMs);
+      });
+    }
+    for (const [name, entry] of [...this.#entries]) {
+      if (entry.reading !== reading) this.#remove(name, entry);
+    }
+  }
+
+  /** Resolves when the server has handled everything that was sent before; a refusal is an answer too. */
+  async #barrier(): Promise<void> {
+    const name = `view/${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+    const subscription = this.#client.subscribe(name, { qos: 0 });
+    await subscription.ready.catch(() => {});
+    await subscription.unsubscribe().catch(() => {});
+  }
+
+  #stop(error: ClientError): void {
+    if (this.#end !== undefined) return;
+    this.#end = error;
+    this.#host.listeners.delete(this.#listener);
+    for (const inbox of this.#inboxes) inbox.end(undefined);
+    this.#inboxes.clear();
+    for (const look of [...this.#watchers]) look();
+  }
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}

@@ -1,0 +1,119 @@
+// Request and response, over our own broker and every version.
+
+import { Broker } from '@tobymq/broker';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Client, type ConnectOptions, connect, json, rpc, text } from '../src/node.ts';
+
+const scale = rpc('math/scale', json<{ value: number; by: number }>(), json<number>());
+const echo = rpc('echo/{who}', text, text);
+
+async function startBroker(): Promise<string> {
+  const broker = await Broker.start({});
+  onTestFinished(() => broker.stop());
+  const { port } = await broker.listen({ host: '127.0.0.1', port: 0 });
+  return `mqtt://127.0.0.1:${port}`;
+}
+
+async function connected(url: string, options: ConnectOptions = {}): Promise<Client> {
+  const client = await connect(url, { onError: () => {}, ...options });
+  onTestFinished(() => client.close());
+  return client;
+}
+
+describe.each([
+  [5, 5],
+  [4, 4],
+  [3, 5],
+] as const)('asked in version %i, served in version %i', (asks, serves) => {
+  test('a request is answered, also many at once', async () => {
+    const url = await startBroker();
+    const server = await connected(url, { protocolVersion: serves });
+    await server.serve(scale, ({ value, by }) => value * by);
+    const client = await connected(url, { protocolVersion: asks });
+    expect(await client.request(scale, { value: 3, by: 3 })).toBe(9);
+    const many = Array.from({ length: 100 }, (_, value) => client.request(scale, { value, by: 2 }));
+    expect(await Promise.all(many)).toEqual(Array.from({ length: 100 }, (_, value) => value * 2));
+  });
+
+  test('an error of the responder rejects with its message', async () => {
+    const url = await startBroker();
+    const server = await connected(url, { protocolVersion: serves });
+    await server.serve(scale, () => {
+      throw new Error('out of numbers');
+    });
+    const client = await connected(url, { protocolVersion: asks });
+    await expect(client.request(scale, { value: 1, by: 1 })).rejects.toMatchObject({
+      code: 'TOBYMQ_REQUEST_FAILED',
+      message: expect.stringContaining('out of numbers'),
+    });
+  });
+});
+
+test('a 5.0 request carries its response topic as a property, which an older responder cannot see', async () => {
+  const url = await startBroker();
+  await (await connected(url, { protocolVersion: 4 })).serve(scale, ({ value }) => value);
+  const client = await connected(url);
+  const asked = client.request(scale, { value: 1, by: 1 }, { timeout: 100 });
+  await expect(asked).rejects.toMatchObject({ code: 'TOBYMQ_TIMEOUT' });
+});
+
+test('parameters of the topic reach the responder', async () => {
+  const url = await startBroker();
+  const client = await connected(url);
+  await client.serve(echo, (value, { params }) => `${params.who} said ${value}`);
+  expect(await client.request(echo.at({ who: 'ana' }), 'hello')).toBe('ana said hello');
+});
+
+test('a 5.0 server that knows of no subscriber rejects at once', async () => {
+  const client = await connected(await startBroker());
+  await expect(client.request(scale, { value: 1, by: 1 })).rejects.toMatchObject({
+    code: 'TOBYMQ_NO_RESPONDER',
+  });
+});
+
+test('a request ends by its timeout, its signal, and the end of the client', async () => {
+  const url = await startBroker();
+  const server = await connected(url);
+  await server.serve(scale, () => new Promise<number>(() => {}));
+  const client = await connected(url);
+  await expect(client.request(scale, { value: 1, by: 1 }, { timeout: 30 })).rejects.toMatchObject({
+    code: 'TOBYMQ_TIMEOUT',
+  });
+  const abort = new AbortController();
+  const aborted = client.request(scale, { value: 1, by: 1 }, { signal: abort.signal });
+  abort.abort();
+  await expect(aborted).rejects.toMatchObject({ code: 'TOBYMQ_ABORTED' });
+  const closed = client.request(scale, { value: 1, by: 1 });
+  closed.catch(() => {});
+  await client.close();
+  await expect(closed).rejects.toMatchObject({ code: 'TOBYMQ_CLOSED' });
+});
+
+test('those who serve under one name divide the requests', async () => {
+  const url = await startBroker();
+  const counts = [0, 0];
+  for (const i of [0, 1] as const) {
+    const server = await connected(url);
+    await server.serve(
+      scale,
+      ({ value }) => {
+        counts[i] = (counts[i] as number) + 1;
+        return value;
+      },
+      { share: 'workers' },
+    );
+  }
+  const client = await connected(url);
+  await Promise.all(Array.from({ length: 20 }, (_, value) => client.request(scale, { value, by: 1 })));
+  expect(counts).toEqual([10, 10]);
+});
+
+test('a service that was ended answers no more', async () => {
+  const url = await startBroker();
+  const client = await connected(url);
+  const service = await client.serve(scale, ({ value }) => value);
+  await service[Symbol.asyncDispose]();
+  await expect(client.request(scale, { value: 1, by: 1 })).rejects.toMatchObject({
+    code: 'TOBYMQ_NO_RESPONDER',
+  });
+});

@@ -1,0 +1,136 @@
+// Retained topics as a map, over our own broker.
+
+import { Broker, MemoryStore } from '@tobymq/broker';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Change, type Client, type ConnectOptions, connect, json, topic } from '../src/node.ts';
+
+const settings = topic('config/{name}', json<number>());
+type Key = { readonly name: string };
+
+interface Setup {
+  readonly url: string;
+  readonly client: Client;
+  readonly broker: Broker;
+}
+
+async function setup(options: ConnectOptions = {}): Promise<Setup> {
+  const broker = await Broker.start({ store: new MemoryStore() });
+  onTestFinished(() => broker.stop());
+  const { port } = await broker.listen({ host: '127.0.0.1', port: 0 });
+  const url = `mqtt://127.0.0.1:${port}`;
+  return { url, broker, client: await connected(url, options) };
+}
+
+async function connected(url: string, options: ConnectOptions = {}): Promise<Client> {
+  const client = await connect(url, { onError: () => {}, reconnect: { min: 1, max: 5 }, ...options });
+  onTestFinished(() => client.close());
+  return client;
+}
+
+async function take<T>(changes: AsyncIterableIterator<T>, count: number): Promise<T[]> {
+  const taken: T[] = [];
+  while (taken.length < count) taken.push((await changes.next()).value as T);
+  return taken;
+}
+
+const plain = ({ key, value, previous }: Change<number, Key>): object => ({
+  name: key.name,
+  value,
+  previous,
+});
+
+test.each([4, 5] as const)(
+  'a view has what is retained, and follows sets and deletes (version %i)',
+  async (protocolVersion) => {
+    const { url, client } = await setup({ protocolVersion });
+    await client.publish(settings.at({ name: 'a' }), 1, { retain: true, qos: 1 });
+    await client.publish(settings.at({ name: 'b' }), 2, { retain: true, qos: 1 });
+    const view = await client.view(settings);
+    expect([...view.entries()].sort()).toEqual([
+      [{ name: 'a' }, 1],
+      [{ name: 'b' }, 2],
+    ]);
+    const changes = view.changes();
+
+    const other = await (await connected(url)).view(settings);
+    await other.set({ name: 'c' }, 3);
+    await other.set({ name: 'a' }, 10);
+    await other.delete({ name: 'b' });
+    expect((await take(changes, 3)).map(plain)).toEqual([
+      { name: 'c', value: 3, previous: undefined },
+      { name: 'a', value: 10, previous: 1 },
+      { name: 'b', value: undefined, previous: 2 },
+    ]);
+    expect(view.has({ name: 'b' })).toBe(false);
+    expect(view.size).toBe(2);
+  },
+);
+
+test('a read after a write sees it', async () => {
+  const { client } = await setup();
+  const view = await client.view(settings);
+  await view.set({ name: 'a' }, 7);
+  expect(view.get({ name: 'a' })).toBe(7);
+  await view.delete({ name: 'a' });
+  expect(view.get({ name: 'a' })).toBeUndefined();
+});
+
+test('a reconnect reports what changed meanwhile, and nothing else', async () => {
+  const { url, broker, client } = await setup({ clientId: 'watcher' });
+  const view = await client.view(settings);
+  for (const name of ['stays', 'changes', 'goes']) await view.set({ name }, 1);
+  const changes = view.changes();
+  const states = client.states();
+  await states.next();
+
+  const other = await connected(url);
+  await broker.kick('watcher', { endSession: true });
+  await other.publish(settings.at({ name: 'changes' }), 2, { retain: true, qos: 1 });
+  await other.publish('config/goes', '', { retain: true, qos: 1 });
+  await other.publish(settings.at({ name: 'new' }), 3, { retain: true, qos: 1 });
+  const seen = (await take(changes, 3)).map(plain);
+  expect(seen).toHaveLength(3);
+  expect(seen).toEqual(
+    expect.arrayContaining([
+      { name: 'changes', value: 2, previous: 1 },
+      { name: 'new', value: 3, previous: undefined },
+      { name: 'goes', value: undefined, previous: 1 },
+    ]),
+  );
+  expect(view.get({ name: 'stays' })).toBe(1);
+  expect(client.stats().connects).toBe(2);
+});
+
+test('earlier values are kept as far as asked', async () => {
+  const { client } = await setup();
+  const view = await client.view(settings, { history: 2 });
+  for (const value of [1, 2, 3, 4]) await view.set({ name: 'a' }, value);
+  expect(view.history({ name: 'a' }).map(({ value }) => value)).toEqual([2, 3]);
+});
+
+test('waitFor resolves when the condition holds, and ends by timeout and close', async () => {
+  const { client } = await setup();
+  const view = await client.view(settings);
+  const three = view.waitFor({ name: 'a' }, (value) => value === 3);
+  await view.set({ name: 'a' }, 1);
+  await view.set({ name: 'a' }, 3);
+  expect(await three).toBe(3);
+  expect(await view.waitFor({ name: 'a' }, (value) => value !== undefined)).toBe(3);
+  await expect(view.waitFor({ name: 'a' }, () => false, { timeout: 20 })).rejects.toMatchObject({
+    code: 'TOBYMQ_TIMEOUT',
+  });
+  const never = view.waitFor({ name: 'a' }, () => false);
+  never.catch(() => {});
+  const loop = view.changes().next();
+  await view.close();
+  await expect(never).rejects.toMatchObject({ code: 'TOBYMQ_CLOSED' });
+  expect(await loop).toEqual({ done: true, value: undefined });
+});
+
+test('a live message that is not retained changes nothing in 5.0', async () => {
+  const { client } = await setup();
+  const view = await client.view(settings);
+  await client.publish(settings.at({ name: 'a' }), 5, { qos: 1 });
+  await view.set({ name: 'b' }, 1);
+  expect(view.has({ name: 'a' })).toBe(false);
+});
