@@ -111,8 +111,9 @@ export class ModelClient {
   }
 
   /** Ends the connection with DISCONNECT. */
-  async disconnect(reasonCode: number): Promise<void> {
-    this.#send({ type: PacketType.Disconnect, reasonCode });
+  async disconnect(reasonCode: number, sessionExpiryInterval: number | undefined): Promise<void> {
+    const properties = sessionExpiryInterval === undefined ? undefined : { sessionExpiryInterval };
+    this.#send({ type: PacketType.Disconnect, reasonCode, properties });
     this.#pipe.close();
     await this.#closed;
   }

@@ -141,8 +141,9 @@ export class Reference {
     return isPresent;
   }
 
-  disconnect(clientId: string, isWillWanted: boolean): void {
+  disconnect(clientId: string, isWillWanted: boolean, isSessionEnded: boolean): void {
     const session = this.sessions.get(clientId)!;
+    if (isSessionEnded) session.isPersistent = false;
     if (!isWillWanted) session.will = undefined; // [MQTT-3.14.4-3]
     this.#leave(session, isWillWanted, session.isPersistent);
   }

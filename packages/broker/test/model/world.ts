@@ -32,7 +32,13 @@ export interface ConnectAction {
 
 export type Action =
   | ConnectAction
-  | { readonly kind: 'disconnect'; readonly client: number; readonly how: 'normal' | 'with-will' | 'cut' }
+  | {
+      readonly kind: 'disconnect';
+      readonly client: number;
+      readonly how: 'normal' | 'with-will' | 'cut';
+      /** DISCONNECT says that the session is to end with the connection. */
+      readonly isSessionEnded: boolean;
+    }
   | ({ readonly kind: 'subscribe'; readonly client: number } & ModelSubscription)
   | {
       readonly kind: 'unsubscribe';
@@ -49,6 +55,12 @@ export type Action =
       readonly retain: boolean;
       readonly isEmpty: boolean;
       readonly isRepeated: boolean;
+    }
+  | {
+      /** Several messages without waiting for one to be acknowledged before the next. */
+      readonly kind: 'burst';
+      readonly client: number;
+      readonly messages: readonly { readonly topic: string; readonly qos: QoS; readonly retain: boolean }[];
     };
 
 export class World {
@@ -97,10 +109,12 @@ export class World {
     switch (action.kind) {
       case 'disconnect': {
         this.#clients.delete(clientId);
-        const isWillWanted = action.how === 'cut' || (action.how === 'with-will' && version === 5);
-        this.reference.disconnect(clientId, isWillWanted);
-        if (action.how === 'cut') await connected.cut();
-        else await connected.disconnect(action.how === 'with-will' && version === 5 ? 4 : 0);
+        const { how } = action;
+        const isWillWanted = how === 'cut' || (how === 'with-will' && version === 5);
+        const isSessionEnded = how !== 'cut' && version === 5 && action.isSessionEnded;
+        this.reference.disconnect(clientId, isWillWanted, isSessionEnded);
+        if (how === 'cut') await connected.cut();
+        else await connected.disconnect(isWillWanted ? 4 : 0, isSessionEnded ? 0 : undefined);
         return;
       }
       case 'subscribe': {
@@ -123,19 +137,29 @@ export class World {
         if (version === 5) expect(codes).toEqual([existed ? 0 : 0x11]);
         return;
       }
-      case 'publish': {
-        const message = {
-          ...action,
-          payload: action.isEmpty ? '' : this.#nextPayload(),
-          publisher: clientId,
-        };
-        const copies = this.reference.publish(message);
-        const { topic, qos, retain, isRepeated } = action;
-        const payload = Buffer.from(message.payload);
-        const reasonCode = await connected.publish({ topic, qos, retain, payload }, isRepeated);
-        if (version === 5 && qos > 0) expect(reasonCode).toBe(copies === 0 ? 0x10 : 0);
+      case 'burst': {
+        const publishes = action.messages.map((message) =>
+          this.#publish(connected, clientId, { ...message, isEmpty: false, isRepeated: false }),
+        );
+        await Promise.all(publishes);
+        return;
       }
+      case 'publish':
+        await this.#publish(connected, clientId, action);
     }
+  }
+
+  async #publish(
+    client: ModelClient,
+    clientId: string,
+    publish: Omit<Action & { kind: 'publish' }, 'kind' | 'client'>,
+  ): Promise<void> {
+    const { topic, qos, retain, isEmpty, isRepeated } = publish;
+    const message = { topic, qos, retain, payload: isEmpty ? '' : this.#nextPayload(), publisher: clientId };
+    const copies = this.reference.publish(message);
+    const payload = Buffer.from(message.payload);
+    const reasonCode = await client.publish({ topic, qos, retain, payload }, isRepeated);
+    if (client.version === 5 && qos > 0) expect(reasonCode).toBe(copies === 0 ? 0x10 : 0);
   }
 
   async #connect(action: ConnectAction, version: ProtocolVersion): Promise<void> {
