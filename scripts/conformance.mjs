@@ -1,17 +1,22 @@
 // `npm run conformance`: runs the conformance suite against a server and prints a table.
 //
-//   npm run conformance                                      our own broker, started for it on a free port
+//   npm run conformance                                      our own server, started for it on free ports
 //   npm run conformance -- --host 127.0.0.1 --port 1883      any server
 //
-// Against our own broker nothing is left out and our documented choices are demanded. A foreign server may choose
-// wherever the standard lets it, and cases that need special settings of the server are reported as not run.
+// Our own server is the program as people run it, with its durable store; cases that need special settings start brokers
+// inside this process. Nothing is left out then, and our documented choices are demanded. A foreign server may choose
+// wherever the standard lets it, and cases that need special settings are reported as not run.
 // The exit code is 1 if any case failed, 2 if the suite could not run.
 
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { root } from './run.mjs';
 
 const help = `Usage: npm run conformance -- [options]
 
-  --host HOST          server to examine; without host and port our own broker is started
+  --host HOST          server to examine; without host and port our own is started
   --port PORT          its port (1883)
   --ws-port PORT       its port for MQTT over WebSocket, if it has one
   --ws-path PATH       path of that listener (/mqtt)
@@ -82,11 +87,26 @@ function foreignServer(values) {
   return { options: { target }, close: async () => {} };
 }
 
-async function startOurs({ embeddedServers }) {
-  const broker = await builtModule('@tobymq/broker');
-  const withServer = embeddedServers(broker);
-  const { host, port, close } = await withServer({});
-  return { options: { target: { host, port }, withServer }, close };
+async function startOurs({ embeddedServers, TestProcess }) {
+  const withServer = embeddedServers(await builtModule('@tobymq/broker'));
+  const folder = await mkdtemp(join(tmpdir(), 'tobymq-conformance-'));
+  const cli = join(root, 'packages', 'tobymq', 'dist', 'cli.js');
+  const ports = ['--port', '0', '--ws-port', '0'];
+  const program = TestProcess.start(process.execPath, [cli, 'serve', ...ports, '--data', folder]);
+  const close = async () => {
+    await program.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const [, host, port, wsPort, path] = await program.line(
+      /ready: mqtt:\/\/(.+):(\d+) +ws:\/\/.+:(\d+)(\/\S*)/,
+    );
+    const webSocket = { port: Number(wsPort), path };
+    return { options: { target: { host, port: Number(port), webSocket }, withServer }, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 async function builtModule(name) {
