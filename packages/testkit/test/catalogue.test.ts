@@ -1,5 +1,8 @@
 // The suite is complete: every statement of the catalogue is a case or is named with the place that holds it.
 
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { catalogue, conformanceCases, testedElsewhere } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 
@@ -32,4 +35,17 @@ test('every case names a statement of the catalogue', () => {
 test('no two cases have the same statement and the same claim', () => {
   const names = conformanceCases.map((item) => `${key(item)} ${item.title}`);
   expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+});
+
+test('the tests of the client carry the ids that are left to them', () => {
+  const folder = fileURLToPath(new URL('../../client/test', import.meta.url));
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts'),
+  );
+  const text = files.map((name) => readFileSync(join(folder, name), 'utf8')).join('\n');
+  const left = testedElsewhere
+    .filter(({ where }) => where === 'tests of the client')
+    .flatMap(({ ids }) => ids);
+  expect(left.length).toBeGreaterThan(30);
+  expect(left.filter((id) => !text.includes(id))).toEqual([]);
 });

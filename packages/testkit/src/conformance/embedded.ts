@@ -66,8 +66,7 @@ const longReason = 'the rules of this test say no. '.repeat(10).slice(0, 200);
  * Makes a factory of servers out of the broker's module.
  *
  * @example
- * import * as broker from '@tobymq/broker';
- * const server = await embeddedServers(broker)({ receiveMaximum: 3 });
+ * const server = await embeddedServers({ Broker, MemoryStore })({ receiveMaximum: 3 });
  */
 export function embeddedServers(module: BrokerModule): ServerFactory {
   return async (settings) => {
