@@ -1,3 +1,5 @@
+// 3.10 and 3.11 UNSUBSCRIBE and UNSUBACK.
+
 import { packet } from '../packet.ts';
 import { casesOf } from './case.ts';
 import { equal } from './check.ts';
