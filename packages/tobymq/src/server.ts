@@ -22,6 +22,7 @@ import { limitsExtension } from './limits-extension.ts';
 import { loadTls } from './listeners/certificates.ts';
 import { ListenerManager, type PreparedListener } from './listeners/manager.ts';
 import { Log } from './logging/log.ts';
+import { Gauges, type ServerGauges } from './metrics/gauges.ts';
 import { mosquittoVersion } from './mosquitto/version.ts';
 import { buildPolicies, type NamedListener, namedListeners } from './policies.ts';
 import { dropPrivileges } from './privileges.ts';
@@ -64,6 +65,7 @@ export class Server {
   readonly #options: ServerOptions;
   readonly #listeners: ListenerManager;
   readonly #events: ServerEvents;
+  readonly #gauges: Gauges;
   #store: Store | undefined;
   #http: HttpService | undefined;
   #token: string | undefined;
@@ -79,6 +81,7 @@ export class Server {
     this.throttle.onBan = ({ kind, value, reason, until }) =>
       log.log('warn', 'banned', { kind, value, reason, until: new Date(until).toISOString() });
     this.#events = new ServerEvents(log);
+    this.#gauges = new Gauges(options.version, this.throttle);
     this.#listeners = new ListenerManager({
       attach: (stream, listener) => this.#attach(stream, listener),
       accepts: (address) => this.throttle.accepts(address),
@@ -107,7 +110,7 @@ export class Server {
     this.#options.onLog?.(this.log);
     this.#warn(prepared);
     if (config.store.type === 'sqlite') makeDataFolder(config.data);
-    this.#store = await openStore(config);
+    this.#store = this.#gauges.watch(await openStore(config));
     this.#security = new SecurityExtension(prepared.policies, this.throttle, config.limits.clientIdPrefixes);
     this.#limits = limitsExtension(config);
     this.#events.listeners = prepared.names;
@@ -121,6 +124,7 @@ export class Server {
         ...(this.#limits ? [this.#limits] : []),
         this.#security,
         this.#events.extension(config.log),
+        this.#gauges.extension,
       ],
     });
     this.log.publish = (topic, line) => void this.broker.publish({ topic, payload: line }).catch(() => {});
@@ -188,6 +192,11 @@ export class Server {
 
   get listeners(): ListenerManager['listeners'] {
     return this.#listeners.listeners;
+  }
+
+  /** What the server measures beside the broker's counters. */
+  readGauges(): ServerGauges {
+    return this.#gauges.read(this.broker);
   }
 
   get security(): SecurityExtension {
@@ -264,6 +273,7 @@ export class Server {
     await this.#listeners.close();
     await this.broker?.stop({ deadlineMs: this.#config.stopDeadline * 1000 });
     await this.#http?.close();
+    this.#gauges.close();
     if (this.#config.store.type === 'sqlite' && this.#http) removeRunningServer(this.#config.data);
     if (this.#config.pidFile !== undefined && this.broker) rmSync(this.#config.pidFile, { force: true });
     this.log.publish = undefined;

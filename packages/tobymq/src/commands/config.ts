@@ -6,6 +6,7 @@ import { ConfigError, fileFault, formatProblem } from '../config/errors.ts';
 import { formatOf, loadConfig } from '../config/load.ts';
 import { configurationReference } from '../config/reference.ts';
 import { toYaml } from '../config/to-yaml.ts';
+import { metricsReference } from '../metrics/reference.ts';
 import { findOption, type Support } from '../mosquitto/options.ts';
 import { readMosquittoFile } from '../mosquitto/parser.ts';
 import { mosquittoReference } from '../mosquitto/reference.ts';
@@ -84,5 +85,6 @@ export const writeReference: CommandRun = async ({ args, stdout }) => {
   }
   writeFileSync(join(folder, 'configuration.md'), configurationReference());
   writeFileSync(join(folder, 'mosquitto-conf.md'), mosquittoReference());
+  writeFileSync(join(folder, 'metrics.md'), metricsReference());
   return 0;
 };

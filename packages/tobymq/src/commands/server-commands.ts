@@ -92,6 +92,50 @@ export const serverCommands: readonly Command[] = [
     load: async () => (await import('./mosquitto.ts')).mosquitto,
   },
   {
+    name: 'reload',
+    group: 'Administration',
+    summary: 'Make a running server take its changed configuration and files',
+    description:
+      'Clients that are still allowed stay connected. If anything is wrong, nothing changes. SIGHUP does the same.',
+    options: apiOptions,
+    load: async () => (await import('./admin.ts')).reload,
+  },
+  {
+    name: 'explain',
+    group: 'Administration',
+    summary: 'Say who would get a message to a topic, who would not, and why',
+    args: [{ name: 'TOPIC', description: 'The topic name.' }],
+    options: [
+      { name: 'client', value: 'ID', description: 'Only about this receiver' },
+      { name: 'publisher', value: 'ID', description: 'The client that would publish; its rules are asked' },
+      {
+        name: 'qos',
+        short: 'q',
+        value: 'QOS',
+        values: ['0', '1', '2'],
+        description: 'The QoS of the message',
+        default: '1',
+      },
+      { name: 'json', description: 'Print JSON' },
+      ...apiOptions,
+    ],
+    examples: [
+      {
+        command: 'tobymq explain rooms/kitchen/light --client display-2',
+        description: 'Why does display-2 see nothing?',
+      },
+    ],
+    load: async () => (await import('./admin.ts')).explain,
+  },
+  {
+    name: 'backup',
+    group: 'Administration',
+    summary: 'Copy the store of a running server to a file',
+    args: [{ name: 'FILE', description: 'Where to write the copy; it must not exist yet.' }],
+    options: apiOptions,
+    load: async () => (await import('./admin.ts')).backup,
+  },
+  {
     name: 'config check',
     group: 'Administration',
     summary: 'Say what is wrong with a configuration file',

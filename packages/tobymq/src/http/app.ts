@@ -1,13 +1,67 @@
 // The HTTP side of the server: health checks and metrics for machines, and the management API below `/api/v1`, which
 // wants a token.
 
-import { Hono } from 'hono';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import { prometheusText } from '../metrics/prometheus.ts';
 import type { Server } from '../server.ts';
+import { ApiError, newRouter } from './api.ts';
+import { banRoutes } from './routes/bans.ts';
+import { clientRoutes } from './routes/clients.ts';
+import { messageRoutes } from './routes/messages.ts';
+import { operationRoutes } from './routes/operations.ts';
+import { sessionRoutes } from './routes/sessions.ts';
 import type { ServedHttp } from './service.ts';
 
-export function createApp(server: Server, _config: ServedHttp): Hono {
-  const app = new Hono();
+export function createApp(
+  server: Server,
+  { token, metricsToken }: Pick<ServedHttp, 'token' | 'metricsToken'>,
+): OpenAPIHono {
+  const app = newRouter();
+  app.onError((error, context) => {
+    if (error instanceof ApiError)
+      return context.json({ error: error.message, code: error.code }, error.status);
+    server.log.log('error', 'api-failed', { path: context.req.path, error });
+    return context.json(
+      { error: 'the server could not answer; its log says why', code: 'TOBYMQ_INTERNAL' },
+      500,
+    );
+  });
+  app.notFound((context) =>
+    context.json({ error: `there is nothing at ${context.req.path}`, code: 'TOBYMQ_NOT_FOUND' }, 404),
+  );
+
   app.get('/health', (context) => context.json({ status: 'ok' }));
   app.get('/ready', (context) => context.json({ ready: server.isReady }, server.isReady ? 200 : 503));
+  app.get('/metrics', (context) => {
+    if (metricsToken !== undefined) demandToken(context.req.header('authorization'), metricsToken);
+    const text = prometheusText(server.broker, server.readGauges());
+    return context.body(text, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+  });
+
+  app.doc31('/api/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'TobyMQ', version: server.version, description: 'Management of a TobyMQ server.' },
+  });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
+  app.use('/api/v1/*', async (context, next) => {
+    demandToken(context.req.header('authorization'), token);
+    await next();
+  });
+  for (const routes of [clientRoutes, sessionRoutes, messageRoutes, banRoutes, operationRoutes]) {
+    app.route('/api/v1', routes(server));
+  }
   return app;
+}
+
+/** Compares without telling by its time how much was right. */
+function demandToken(header: string | undefined, token: string): void {
+  const given = /^Bearer\s+(\S+)$/i.exec(header ?? '')?.[1] ?? '';
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  if (timingSafeEqual(digest(given), digest(token))) return;
+  throw new ApiError(
+    401,
+    'TOBYMQ_TOKEN_INVALID',
+    'send the token as "Authorization: Bearer TOKEN"; it is in the file api-token of the data folder',
+  );
 }
