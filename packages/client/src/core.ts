@@ -294,8 +294,8 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     const payload = isStable
       ? new Uint8Array(bytes.buffer, bytes.byteOffset + payloadStart, payloadEnd - payloadStart)
       : bytes.slice(payloadStart, payloadEnd);
-    // Subscription identifiers matter only if several subscriptions match, the other properties only to the reader.
-    const needsIdentifiers = publish.subscriptionIdentifierCount > 0 && route.targets.length > 1;
+    // Subscription identifiers matter only if several filters match, the other properties only to the reader.
+    const needsIdentifiers = publish.subscriptionIdentifierCount > 0 && route.identifiers.length > 1;
     const properties =
       publish.forwardedPropertiesSize > 0 || needsIdentifiers
         ? publish.decodeProperties(isStable ? bytes : bytes.slice(0, payloadStart))

@@ -25,7 +25,7 @@ import type { Message } from './message.ts';
 import type { PacketIds } from './packet-ids.ts';
 import { limitError, type ServerLimits, tooLarge } from './server-limits.ts';
 import type { SubscribeOptions, Subscription } from './subscription.ts';
-import { type TopicRoute, TopicRoutes } from './topic-routes.ts';
+import { type RouteTarget, type TopicRoute, TopicRoutes } from './topic-routes.ts';
 
 type AnySubscription = Subscription<unknown, unknown>;
 
@@ -333,20 +333,31 @@ export class Subscriptions {
     create: (receipt: Receipt | undefined) => Message<unknown, unknown>,
   ): void {
     const { targets } = route;
-    if (targets.length === 1) {
-      targets[0]!.subscription.push(create(receipt));
-    } else if (targets.length === 0) {
+    if (targets.length === 0) {
       this.#onUnclaimed(create(receipt), route.isUnwanted);
+    } else if (route.identifiers.length === 1 || identifiers === undefined) {
+      this.#handOver(targets, receipt, create);
     } else {
-      const chosen =
-        identifiers === undefined
-          ? targets
-          : targets.filter(({ entry }) => identifiers.includes(entry.identifier));
-      // Identifiers of an earlier process mean nothing to us: then the topic decides alone.
-      const receivers = chosen.length === 0 ? targets : chosen;
-      if (receipt !== undefined) receipt.holders = receivers.length;
-      for (const { subscription } of receivers) subscription.push(create(receipt));
+      const chosen = targets.filter(({ entry }) => identifiers.includes(entry.identifier));
+      if (chosen.length > 0) {
+        this.#handOver(chosen, receipt, create);
+      } else if (identifiers.some((identifier) => route.identifiers.includes(identifier))) {
+        // The copy for a second filter of a subscription that gets its message with the first.
+        receipt?.done(0);
+      } else {
+        // Identifiers of an earlier process mean nothing to us: then the topic decides alone.
+        this.#handOver(targets, receipt, create);
+      }
     }
+  }
+
+  #handOver(
+    targets: readonly RouteTarget[],
+    receipt: Receipt | undefined,
+    create: (receipt: Receipt | undefined) => Message<unknown, unknown>,
+  ): void {
+    if (receipt !== undefined) receipt.holders = targets.length;
+    for (const { subscription } of targets) subscription.push(create(receipt));
   }
 
   #onUnclaimed(message: Message<unknown, unknown>, isUnwanted: boolean): void {

@@ -16,6 +16,8 @@ export interface TopicRoute {
   readonly topic: string;
   readonly bytes: Uint8Array;
   readonly targets: readonly RouteTarget[];
+  /** The subscription identifiers of all filters that match. */
+  readonly identifiers: readonly number[];
   /** It matches only a filter that was just given up. */
   readonly isUnwanted: boolean;
 }
@@ -104,8 +106,10 @@ export class TopicRoutes {
 
   #compute(topic: string): TopicRoute {
     const targets: RouteTarget[] = [];
+    const identifiers: number[] = [];
     for (const entry of this.#entries.values()) {
       if (!matches(entry.matchFilter, topic)) continue;
+      identifiers.push(entry.identifier);
       for (const subscription of entry.subscriptions) {
         // A subscription with several matching filters gets the message once.
         if (!targets.some((target) => target.subscription === subscription))
@@ -117,7 +121,7 @@ export class TopicRoutes {
       for (const filter of this.#leaving)
         isUnwanted ||= matches(parseSharedFilter(filter)?.filter ?? filter, topic);
     }
-    return { topic, bytes: noBytes, targets, isUnwanted };
+    return { topic, bytes: noBytes, targets, identifiers, isUnwanted };
   }
 }
 
