@@ -132,6 +132,34 @@ export const flowControlCases = casesOf('4.9 Flow control and packet size', [
     },
   },
   {
+    v5: 'N58',
+    title: 'a successful PUBREC leaves the window closed; PUBCOMP and a failing PUBREC open it',
+    needs: ['qos2'],
+    async run(t) {
+      const client = await t.connect({ properties: [[property.receiveMaximum, 1]] });
+      await client.subscribe(t.topic('a'), 2);
+      const publisher = await t.publisher();
+      for (const text of ['1', '2', '3']) {
+        await publisher.publish(t.topic('a'), text, { qos: 2 });
+      }
+      const [first] = await delivered(t, client);
+      equal(first?.text, '1', 'the first delivery');
+      const { id } = first!;
+      client.send(packet.pubrec({ id }));
+      await client.ack(packetType.PUBREL, id);
+      equal(await delivered(t, client), [], 'deliveries after PUBREC');
+      client.send(packet.pubcomp({ id }));
+      const [second] = await delivered(t, client);
+      equal(second?.text, '2', 'the delivery after PUBCOMP');
+      client.send(packet.pubrec({ id: second!.id, reason: 0x80 }));
+      equal(
+        (await delivered(t, client)).map(({ text }) => text),
+        ['3'],
+        'deliveries after a failing PUBREC',
+      );
+    },
+  },
+  {
     v5: 'MQTT-3.1.2-24',
     title: 'the server sends no packet above the Maximum Packet Size of the client',
     async run(t) {
@@ -146,6 +174,12 @@ export const flowControlCases = casesOf('4.9 Flow control and packet size', [
       }
       const lengths = (await t.collect(client)).map((message) => message.payload.length);
       equal(lengths, [19, 20, 5], 'lengths of the delivered payloads');
+      if (t.has('retain')) {
+        await publisher.publish(topic, 'x'.repeat(21), { retain: true, qos: 1 });
+        await client.unsubscribe(topic);
+        await client.subscribe(topic);
+        equal(await t.collectTexts(client), [], 'retained messages above the limit');
+      }
     },
   },
   {
