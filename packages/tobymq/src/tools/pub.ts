@@ -1,0 +1,83 @@
+// `tobymq pub`: publishes and says by its exit code what became of it.
+
+import type { Client, ClientError } from '@tobymq/client';
+import { type CommandContext, UsageError } from '../commands/command.ts';
+import { ExitCode, exitCodeOf } from './exit-codes.ts';
+import { progressLine } from './progress.ts';
+import { type MessageSource, messageSource } from './pub-source.ts';
+import { interruption, withClient } from './run-client.ts';
+
+/** Messages that may wait for their acknowledgement before more input is read. */
+const OPEN_MAX = 1000;
+
+export async function run(context: CommandContext): Promise<number> {
+  const source = await messageSource(context);
+  const timeoutSeconds = context.options.integer('timeout', 1, 86_400) ?? 30;
+  const intervalMs = pace(context);
+  const { signal, release } = interruption();
+  try {
+    return await withClient(
+      context,
+      { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]) },
+      (client) => publishAll(context, client, source, intervalMs, timeoutSeconds * 1000, signal),
+    );
+  } finally {
+    release();
+  }
+}
+
+/** The time between two messages; 0 for as fast as they are accepted. */
+function pace({ options }: CommandContext): number {
+  const rate = options.text('rate');
+  if (rate === undefined) return 0;
+  const perSecond = Number(rate);
+  if (!(perSecond > 0)) throw new UsageError(`--rate must be a number above 0, but is "${rate}".`);
+  return 1000 / perSecond;
+}
+
+async function publishAll(
+  context: CommandContext,
+  client: Client,
+  source: MessageSource,
+  intervalMs: number,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const progress = progressLine(context.stderr, 'messages');
+  const open = new Set<Promise<void>>();
+  let exitCode: number = ExitCode.Success;
+  let done = 0;
+  const note = (code: number, text: string): void => {
+    if (exitCode === ExitCode.Success) exitCode = code;
+    if (!context.options.flag('quiet')) context.stderr.write(`tobymq pub: ${text}\n`);
+  };
+  const startedAt = Date.now();
+  let count = 0;
+  for await (const message of source.messages) {
+    if (signal.aborted) break;
+    await until(startedAt + count * intervalMs);
+    count++;
+    const settled = client.publish({ ...message, timeout }).then(
+      ({ reasonCode }) => {
+        if (reasonCode === 0x10) note(ExitCode.NoSubscriber, `nobody is subscribed to ${message.topic}.`);
+      },
+      (error: ClientError) => note(exitCodeOf(error), `${error.message}.`),
+    );
+    const tracked: Promise<void> = settled.then(() => {
+      open.delete(tracked);
+      done++;
+      progress.update(done, source.total);
+    });
+    open.add(tracked);
+    if (open.size >= OPEN_MAX) await Promise.race(open);
+    if (!client.connected) break;
+  }
+  await Promise.all(open);
+  progress.finish();
+  return exitCode;
+}
+
+function until(at: number): Promise<void> | undefined {
+  const ms = at - Date.now();
+  return ms <= 0 ? undefined : new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,64 @@
+// What all tools share in running a client: connect once without retrying, tell failures in one line with the right exit
+// code, and end cleanly on Ctrl-C.
+
+import type { Client, ClientError, ConnectOptions } from '@tobymq/client';
+import { type CommandContext, CommandError } from '../commands/command.ts';
+import { connectionSettings } from './connection-options.ts';
+import { exitCodeOf } from './exit-codes.ts';
+
+export interface RunOptions {
+  /** Keep trying to reach the server, and reconnect. Default: one attempt, and a lost connection is the end. */
+  readonly reconnect?: boolean;
+  /** Ends waiting for the connection. */
+  readonly signal?: AbortSignal;
+  readonly onError?: (error: ClientError) => void;
+}
+
+/** Connects as the options of the command say, runs `work`, and closes. */
+export async function withClient<T>(
+  context: CommandContext,
+  run: RunOptions,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const { url, options } = await connectionSettings(context);
+  const { connect } = await import('@tobymq/client');
+  const complete: ConnectOptions = {
+    ...options,
+    ...(run.reconnect === true ? {} : { reconnect: false as const }),
+    ...(run.signal === undefined ? {} : { signal: run.signal }),
+    onError: run.onError ?? ((error) => context.stderr.write(`tobymq: ${error.message}\n`)),
+  };
+  try {
+    const client = await connect(url, complete);
+    try {
+      return await work(client);
+    } finally {
+      await client.close();
+    }
+  } catch (error) {
+    throw asCommandError(error);
+  }
+}
+
+/** An error of the client as one line and an exit code; everything else stays as it is. */
+export function asCommandError(error: unknown): unknown {
+  const { name, code, message } = error as Partial<ClientError>;
+  // By name, so that the client need not be loaded to find out that it was not the client.
+  if (name !== 'ClientError' || code === undefined || message === undefined) return error;
+  return new CommandError(code, `${message}.`.replace(/\.\.$/, '.'), exitCodeOf(error as ClientError));
+}
+
+/** A signal that is aborted by Ctrl-C or SIGTERM, until `release` is called. */
+export function interruption(): { readonly signal: AbortSignal; readonly release: () => void } {
+  const controller = new AbortController();
+  const onSignal = (): void => controller.abort(new Error('interrupted'));
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    signal: controller.signal,
+    release: () => {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    },
+  };
+}

@@ -1,0 +1,134 @@
+// How `tobymq sub` shows messages: one renderer for each format, and a writer that follows the reader of our output.
+
+import type { Writable } from 'node:stream';
+import type { Message } from '@tobymq/client';
+import type { MessageProperties } from '@tobymq/codec';
+import { type Paint, painter } from './paint.ts';
+
+export type Render = (message: Message, receivedAt: Date) => string | Uint8Array;
+
+export interface RenderOptions {
+  readonly format: string;
+  /** The topic before the payload. */
+  readonly topic: boolean;
+  readonly timestamps: boolean;
+  readonly pretty: boolean;
+  readonly colors: boolean;
+}
+
+const strictText = new TextDecoder('utf-8', { fatal: true });
+
+/** The renderer for the options. */
+export function renderer(options: RenderOptions): Render {
+  const paint = painter(options.colors);
+  switch (options.format) {
+    case 'json':
+      return (message, at) => `${JSON.stringify(asJson(message, at))}\n`;
+    case 'hex':
+      return (message, at) =>
+        `${prefix(message, at, options, paint)}${Buffer.from(message.payload).toString('hex')}\n`;
+    case 'raw':
+      return (message) => message.payload;
+    default:
+      return (message, at) =>
+        `${prefix(message, at, options, paint)}${readable(message.payload, options, paint)}\n`;
+  }
+}
+
+function prefix(message: Message, at: Date, options: RenderOptions, paint: Paint): string {
+  const time = options.timestamps ? `${paint.dim(at.toISOString())} ` : '';
+  return options.topic ? `${time}${paint.topic(message.topic)} ` : time;
+}
+
+/** Text as it is, JSON in colours or indented, and bytes that are no text as hex. */
+function readable(payload: Uint8Array, { pretty, colors }: RenderOptions, paint: Paint): string {
+  const text = asText(payload);
+  if (text === undefined) return paint.dim(`0x${Buffer.from(payload).toString('hex')}`);
+  if (!pretty && !colors) return text;
+  const value = asJsonValue(text);
+  if (value === undefined) return text;
+  return paint.json(pretty ? JSON.stringify(value, null, 2) : text);
+}
+
+/** One message as an object of JSON lines; everything that came with it is there. */
+export function asJson(message: Message, at: Date): Record<string, unknown> {
+  const text = asText(message.payload);
+  const value = text === undefined ? undefined : asJsonValue(text);
+  return {
+    time: at.toISOString(),
+    topic: message.topic,
+    qos: message.qos,
+    retain: message.retain,
+    ...(message.duplicate ? { duplicate: true } : {}),
+    ...(text === undefined
+      ? { payloadBase64: Buffer.from(message.payload).toString('base64') }
+      : { payload: value === undefined ? text : value }),
+    ...propertiesAsJson(message.properties),
+  };
+}
+
+function propertiesAsJson(properties: MessageProperties | undefined): Record<string, unknown> {
+  if (properties === undefined) return {};
+  const { contentType, responseTopic, correlationData, messageExpiryInterval, userProperties } = properties;
+  return {
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(responseTopic === undefined ? {} : { responseTopic }),
+    ...(correlationData === undefined
+      ? {}
+      : { correlationData: Buffer.from(correlationData).toString('base64') }),
+    ...(messageExpiryInterval === undefined ? {} : { expiry: messageExpiryInterval }),
+    ...(userProperties === undefined || userProperties.length === 0 ? {} : { userProperties }),
+  };
+}
+
+function asText(payload: Uint8Array): string | undefined {
+  try {
+    const text = strictText.decode(payload);
+    // Control characters other than white space would disturb a terminal.
+    return /[\u0000-\u0008\u000e-\u001a\u001c-\u001f]/.test(text) ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+function asJsonValue(text: string): unknown {
+  if (!/^\s*[[{"\-\dtfn]/.test(text)) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Writes at the pace of the reader. `isClosed` turns true when the reader has gone (`| head`), which is no error.
+ */
+export class PipeWriter {
+  readonly #stream: Writable;
+  isClosed = false;
+
+  constructor(stream: Writable, onClosed: () => void) {
+    this.#stream = stream;
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      this.isClosed = true;
+      if (error.code !== 'EPIPE') throw error;
+      onClosed();
+    });
+  }
+
+  /** Resolves when there is room for more. */
+  write(data: string | Uint8Array): Promise<void> | undefined {
+    if (this.isClosed || this.#stream.write(data)) return undefined;
+    return new Promise((resolve) => {
+      const go = (): void => {
+        this.#stream.off('drain', go);
+        this.#stream.off('close', go);
+        this.#stream.off('error', go);
+        resolve();
+      };
+      this.#stream.on('drain', go);
+      this.#stream.on('close', go);
+      this.#stream.on('error', go);
+    });
+  }
+}
