@@ -14,9 +14,13 @@ const topic = fc.constantFrom('a', 'a/b', 'a/c', 'b', '$x/a');
 const filter = fc.constantFrom('a', 'a/b', 'a/+', 'a/#', '+', '+/b', '#', '$x/#', '$x/a');
 const qos = fc.constantFrom<QoS>(0, 1, 2);
 const client = fc.nat(VERSIONS.length - 1);
-const shareName = fc.oneof(
-  { weight: 4, arbitrary: fc.constant('') },
-  { weight: 1, arbitrary: fc.constantFrom('g', 'h') },
+// Few different shared subscriptions, so that several clients often have the same one.
+const filterAndShare = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ filter, shareName: fc.constant('') }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ filter: fc.constantFrom('a/#', '+'), shareName: fc.constantFrom('g', 'g', 'h') }),
+  },
 );
 
 const connect = fc.record({
@@ -45,11 +49,9 @@ const disconnect = fc.record({
   isSessionEnded: fc.boolean(),
 });
 
-const subscribe = fc.record({
+const subscriptionOptions = fc.record({
   kind: fc.constant('subscribe' as const),
   client,
-  filter,
-  shareName,
   qos,
   noLocal: fc.boolean(),
   retainAsPublished: fc.boolean(),
@@ -57,7 +59,13 @@ const subscribe = fc.record({
   id: fc.constantFrom(0, 0, 1, 2, 300),
 });
 
-const unsubscribe = fc.record({ kind: fc.constant('unsubscribe' as const), client, filter, shareName });
+const subscribe = fc
+  .tuple(subscriptionOptions, filterAndShare)
+  .map(([options, filter]) => ({ ...options, ...filter }));
+
+const unsubscribe = fc
+  .tuple(client, filterAndShare)
+  .map(([client, filter]) => ({ kind: 'unsubscribe' as const, client, ...filter }));
 
 const publish = fc.record({
   kind: fc.constant('publish' as const),

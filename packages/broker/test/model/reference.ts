@@ -162,6 +162,7 @@ export class Reference {
     this.sessions.delete(session.clientId);
     if (session.will !== undefined) this.#publishWill(session, session.will);
     // A message of a shared subscription that it leaves behind may go to another member, unless it was sent at QoS 2.
+    // [MQTT-4.8.2-5]
     const left = [
       ...session.queue,
       ...session.open.filter(({ owed }) => owed.copy.qos === 1).map(({ owed }) => owed),

@@ -5,14 +5,8 @@ import type { ProtocolVersion, QoS } from '@tobymq/codec';
 import { expect } from 'vitest';
 import type { Broker } from '../../src/broker.ts';
 import { type Acknowledging, ModelClient } from './client.ts';
-import {
-  type Copy,
-  fullFilter,
-  type ModelSession,
-  type ModelSubscription,
-  type ModelWill,
-  Reference,
-} from './reference.ts';
+import { judge } from './judge.ts';
+import { fullFilter, type ModelSubscription, type ModelWill, Reference } from './reference.ts';
 
 /** The clients that there can be. A client keeps its version, since older ones cannot say what 5.0 knows of a session. */
 export const VERSIONS: readonly ProtocolVersion[] = [5, 5, 5, 4, 3];
@@ -221,22 +215,8 @@ export class World {
     await this.#settle();
     for (const [clientId, client] of this.#clients) {
       expect(client.isOpen, `${clientId} was disconnected with ${client.disconnectCode}`).toBe(true);
-      const session = this.reference.sessions.get(clientId)!;
-      for (const { topic, payload, qos, retain, dup, packetId, properties } of client.received) {
-        const ids = [...(properties?.subscriptionIdentifiers ?? [])].sort((a, b) => a - b);
-        const text = Buffer.from(payload).toString();
-        this.#match(session, client, { topic, payload: text, qos, retain, dup, ids }, packetId);
-      }
-      client.received = [];
-      const missing = session.inbox.filter((owed) => owed.isRequired).map((owed) => owed.copy);
-      expect(missing, `messages that ${clientId} did not get`).toEqual([]);
-      session.inbox = [];
-      this.#checkReleases(clientId, session, client);
     }
-    const overdue = this.reference.choices.filter((choice) => choice.isDueNow && choice.isRequired);
-    expect(overdue, 'messages of shared subscriptions that nobody got').toEqual([]);
-    // What was due and did not come, though it might have, never will.
-    this.reference.choices = this.reference.choices.filter((choice) => !choice.isDueNow);
+    judge(this.reference, this.#clients);
     const retained = [...this.#broker.retained()].map(({ topic, payload }) => [
       topic,
       Buffer.from(payload).toString(),
@@ -250,57 +230,6 @@ export class World {
     );
     const sessions = [...this.#broker.sessions()].map((session) => session.clientId).sort();
     expect(sessions).toEqual([...this.reference.sessions.keys()].sort());
-  }
-
-  /** Finds what the reference owes the client for a packet that it got. */
-  #match(session: ModelSession, client: ModelClient, copy: Copy, packetId: number): void {
-    const index = session.inbox.findIndex(
-      (owed) => isSame(owed.copy, copy) && (owed.packetId === 0 || owed.packetId === packetId),
-    );
-    let owed = session.inbox[index];
-    if (owed !== undefined) {
-      const { order, message } = owed;
-      // Two copies of one message, by a plain and by a shared subscription, have no order between them.
-      const earlier = session.inbox
-        .slice(0, index)
-        .filter((each) => each.isRequired && each.order === order && each.message !== message);
-      expect(
-        earlier.map((each) => each.copy),
-        `${session.clientId} got ${JSON.stringify(copy)} before`,
-      ).toEqual([]);
-      session.inbox.splice(index, 1);
-    } else {
-      const { choices } = this.reference;
-      const choice = choices.findIndex((each) => {
-        const expected = each.candidates.get(session.clientId);
-        return expected !== undefined && isSame(expected, copy);
-      });
-      expect(choice, `${session.clientId} got ${JSON.stringify(copy)} unexpectedly`).not.toBe(-1);
-      const [{ message, group }] = choices.splice(choice, 1) as [(typeof choices)[number]];
-      owed = { copy, message, order: '', isRequired: true, packetId: 0, group };
-    }
-    if (copy.qos === 0 || client.acknowledging === 'all') return;
-    if (copy.qos === 2 && client.acknowledging === 'half') session.releases.push(packetId);
-    session.open.push({ owed, packetId, isReleased: copy.qos === 2 && client.acknowledging === 'half' });
-  }
-
-  /** PUBREL comes for what was received: now, if PUBREC was sent now, or again after a new connection. */
-  #checkReleases(clientId: string, session: ModelSession, client: ModelClient): void {
-    if (client.acknowledging !== 'all') {
-      expect(client.releases.toSorted(byNumber), `PUBREL to ${clientId}`).toEqual(
-        session.releases.toSorted(byNumber),
-      );
-      // Those that were open before this connection stay open if the client does not answer.
-      for (const packetId of session.releases) {
-        if (session.open.some((open) => open.packetId === packetId)) continue;
-        session.open.unshift({ owed: NOTHING, packetId, isReleased: true });
-      }
-    } else {
-      for (const packetId of session.releases)
-        expect(client.releases, `PUBREL to ${clientId}`).toContain(packetId);
-    }
-    session.releases = [];
-    client.releases = [];
   }
 
   /** Pings until two rounds in a row bring nothing new to anybody. */
@@ -331,27 +260,3 @@ const QUIET: ConnectAction = {
   topicAliasMaximum: 0,
   will: undefined,
 };
-
-const NOTHING = {
-  copy: { topic: '', payload: '', qos: 2, retain: false, dup: false, ids: [] },
-  message: { topic: '', payload: '', qos: 2, retain: false, publisher: '' },
-  order: '',
-  isRequired: false,
-  packetId: 0,
-  group: '',
-} as const;
-
-function isSame(a: Copy, b: Copy): boolean {
-  return (
-    a.topic === b.topic &&
-    a.payload === b.payload &&
-    a.qos === b.qos &&
-    a.retain === b.retain &&
-    a.dup === b.dup &&
-    a.ids.join() === b.ids.join()
-  );
-}
-
-function byNumber(a: number, b: number): number {
-  return a - b;
-}
