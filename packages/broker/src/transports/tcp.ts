@@ -3,7 +3,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { BrokerError } from '../errors.ts';
 import type { ByteStream } from './byte-stream.ts';
-import { NodeStream } from './node-stream.ts';
+import { TcpStream } from './tcp-stream.ts';
 
 /** An open listener. */
 export interface Listener {
@@ -30,7 +30,7 @@ export function listenTcp(options: TcpOptions, accept: (stream: ByteStream) => v
       return;
     }
     accept(
-      new NodeStream(socket, {
+      new TcpStream(socket, {
         remoteAddress,
         remotePort: remotePort ?? 0,
         listener: name,
@@ -39,7 +39,7 @@ export function listenTcp(options: TcpOptions, accept: (stream: ByteStream) => v
     );
   };
   // allowHalfOpen: a client that has closed its side may still read what we send.
-  const server = createServer({ noDelay: true, allowHalfOpen: true }, onConnection);
+  const server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, onConnection);
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
       const message = `cannot listen on ${options.host} port ${options.port}: ${error.message}`;
