@@ -1,0 +1,153 @@
+// The client against servers that others wrote, and against ours: Mosquitto where it is installed, Aedes, and our
+// broker over TCP and in memory. One conversation with everything that is used every day.
+
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { Broker } from '@tobymq/broker';
+import { freePort, TestProcess, withTempDir } from '@tobymq/testkit';
+import { Aedes } from 'aedes';
+import { describe, expect, test } from 'vitest';
+import { type ConnectOptions, connect } from '../src/node.ts';
+
+interface ServerUnderTest {
+  readonly name: string;
+  readonly versions: readonly (3 | 4 | 5)[];
+  readonly isInstalled: boolean;
+  /** Runs the test with options that connect to the server, which ends afterwards. */
+  run(use: (options: ConnectOptions) => Promise<void>): Promise<void>;
+}
+
+const mosquitto = ['/usr/sbin/mosquitto', '/usr/bin/mosquitto'].find((path) => existsSync(path));
+
+const servers: readonly ServerUnderTest[] = [
+  {
+    name: 'Mosquitto',
+    versions: [5, 4, 3],
+    isInstalled: mosquitto !== undefined,
+    run: (use) =>
+      withTempDir(async (directory) => {
+        const port = await freePort();
+        const config = join(directory, 'mosquitto.conf');
+        await writeFile(config, `listener ${port} 127.0.0.1\nallow_anonymous true\n`);
+        const server = TestProcess.start(mosquitto!, ['-c', config]);
+        try {
+          // It has no line that says it listens; the client keeps trying until it does.
+          await use({ url: `mqtt://127.0.0.1:${port}`, reconnect: { min: 10, max: 20 } });
+        } finally {
+          server.child.kill();
+          await server.exit();
+        }
+      }),
+  },
+  {
+    name: 'Aedes',
+    versions: [4, 3],
+    isInstalled: true,
+    run: async (use) => {
+      const aedes = await Aedes.createBroker();
+      const server = createServer(aedes.handle);
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      await use({ url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}` });
+      await new Promise<void>((resolve) => aedes.close(() => resolve()));
+      server.close();
+    },
+  },
+  {
+    name: 'TobyMQ over TCP',
+    versions: [5, 4, 3],
+    isInstalled: true,
+    run: async (use) => {
+      const broker = await Broker.start();
+      const listener = await broker.listen({ port: 0, host: '127.0.0.1' });
+      await use({ url: `mqtt://127.0.0.1:${listener.port}` });
+      await broker.stop();
+    },
+  },
+  {
+    name: 'TobyMQ in memory',
+    versions: [5, 4, 3],
+    isInstalled: true,
+    run: async (use) => {
+      const broker = await Broker.start();
+      await use({ transport: () => broker.connect() });
+      await broker.stop();
+    },
+  },
+];
+
+async function everyday(options: ConnectOptions): Promise<void> {
+  const errors: unknown[] = [];
+  const common = { ...options, onError: (error: unknown) => errors.push(error) };
+  const client = await connect({ ...common, clientId: 'everyday' });
+  const seen: string[] = [];
+  const subscription = await client.on(
+    'room/+/light',
+    ({ topic, text, qos, retain }) => void seen.push(`${topic} ${text} ${qos} ${retain}`),
+    { qos: 2 },
+  );
+  expect((await subscription.ready).map((result) => result.reasonCode)).toEqual([2]);
+  for (const qos of [0, 1, 2] as const) await client.publish(`room/${qos}/light`, `on ${qos}`, { qos });
+  await expect
+    .poll(() => seen.toSorted())
+    .toEqual([0, 1, 2].map((qos) => `room/${qos}/light on ${qos} ${qos} false`));
+
+  await client.publish('kept', 'retained', { qos: 1, retain: true });
+  for await (const message of client.subscribe('kept')) {
+    expect([message.text, message.retain]).toEqual(['retained', true]);
+    break;
+  }
+  await client.publish('kept', '', { qos: 1, retain: true });
+
+  const payload = Buffer.alloc(700_000, 'x');
+  const large = client.subscribe('large');
+  await large.ready;
+  await client.publish('large', payload, { qos: 2 });
+  expect(Buffer.compare((await large.next()).value.payload, payload)).toBe(0);
+  await large.unsubscribe();
+
+  const many = 500;
+  const burst = client.subscribe('burst', { qos: 1 });
+  await burst.ready;
+  await Promise.all(Array.from({ length: many }, (_, i) => client.publish('burst', String(i), { qos: 1 })));
+  for (let i = 0; i < many; i++) expect((await burst.next()).value.text).toBe(String(i));
+  await client.close({ drain: true });
+  expect(errors).toEqual([]);
+}
+
+/** A session that is kept gets what came while its client was away. */
+async function sessions(options: ConnectOptions): Promise<void> {
+  const session = { keep: '1 h' } as const;
+  const first = await connect({ ...options, clientId: 'sleeper', session });
+  await first.on('while/away', () => {}, { qos: 1 });
+  await first.close();
+  const other = await connect({ ...options, clientId: 'other' });
+  await other.publish('while/away', 'news', { qos: 1 });
+  const second = await connect({ ...options, clientId: 'sleeper', session });
+  const { value: message } = await second.messages().next();
+  expect([message.topic, message.text, message.qos]).toEqual(['while/away', 'news', 1]);
+  message.ack();
+  await second.close();
+  await other.close();
+}
+
+describe.each(
+  servers.flatMap((server) => server.versions.map((version) => [server.name, version, server] as const)),
+)('%s, protocol version %i', (_, protocolVersion, server) => {
+  test.runIf(server.isInstalled)('everyday use, and sessions', async () => {
+    await server.run(async (options) => {
+      await everyday({ ...options, protocolVersion });
+      await sessions({ ...options, protocolVersion });
+    });
+  });
+});
+
+test('a version that the server does not speak is stepped down from', async () => {
+  const aedes = servers.find(({ name }) => name === 'Aedes')!;
+  await aedes.run(async (options) => {
+    const client = await connect({ ...options, protocolVersion: 'auto' });
+    expect(client.protocolVersion).toBe(4);
+    await client.close();
+  });
+});
