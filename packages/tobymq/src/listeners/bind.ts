@@ -58,7 +58,7 @@ export class ListenError extends ConfigError {
   constructor(message: string, cause: unknown) {
     super([{ file: undefined, line: undefined, key: undefined, message }]);
     this.cause = cause;
-    this.systemCode = (cause as NodeJS.ErrnoException).code;
+    this.systemCode = (cause as NodeJS.ErrnoException | undefined)?.code;
   }
 }
 
