@@ -15,6 +15,7 @@ static const struct {
 } scenarios[] = {
     {"pairs", run_pairs}, {"fan-out", run_fan_out}, {"fan-in", run_fan_in},   {"churn", run_churn}, {"tree", run_tree},
     {"retained", run_retained}, {"queue", run_queue}, {"storm", run_storm}, {"idle", run_idle},
+    {"offline-fill", run_offline_fill}, {"offline-drain", run_offline_drain},
 };
 
 static void allow_many_files(void) {

@@ -19,12 +19,13 @@ static const char usage[] =
     "  tree       --count filters, then pairs of topics that each match one of them, each topic once\n"
     "  retained   --count retained messages set, replayed and cleared\n"
     "  queue      --count messages for an offline session, then drained\n"
+    "  offline-fill, offline-drain  --count messages of all publishers for an offline session; its return\n"
     "  storm      --count connections opened and closed, 200 at a time\n"
     "  idle       --count connections held open\n"
     "options:\n"
     "  --host ADDRESS  --port N  --pid N (the broker, for CPU and memory)  --websocket | --tls  --path PATH\n"
     "  --username TEXT  --password TEXT  --version 4|5  --properties (MQTT 5)\n"
-    "  --publishers N  --subscribers N  --count N  --qos 0|1|2  --payload BYTES  --window N\n"
+    "  --publishers N  --subscribers N  --persistent (subscribers)  --count N  --qos 0|1|2  --payload BYTES  --window N\n"
     "  --seconds N  --warmup N\n"
     "Prints one JSON object per measured phase, each on its own line.\n";
 
@@ -34,14 +35,15 @@ static void refuse(const char *what, const char *value) {
 }
 
 enum { HOST = 256, PORT, PID, WEBSOCKET, TLS, PATH, USERNAME, PASSWORD, VERSION, PROPERTIES,
-       PUBLISHERS, SUBSCRIBERS, COUNT, QOS, PAYLOAD, WINDOW, SECONDS, WARMUP };
+       PUBLISHERS, SUBSCRIBERS, COUNT, QOS, PAYLOAD, WINDOW, SECONDS, WARMUP, PERSISTENT };
 
 static const struct option names[] = {
     {"host", 1, 0, HOST}, {"port", 1, 0, PORT}, {"pid", 1, 0, PID}, {"websocket", 0, 0, WEBSOCKET},
     {"tls", 0, 0, TLS}, {"path", 1, 0, PATH}, {"username", 1, 0, USERNAME}, {"password", 1, 0, PASSWORD},
     {"version", 1, 0, VERSION}, {"properties", 0, 0, PROPERTIES}, {"publishers", 1, 0, PUBLISHERS},
     {"subscribers", 1, 0, SUBSCRIBERS}, {"count", 1, 0, COUNT}, {"qos", 1, 0, QOS}, {"payload", 1, 0, PAYLOAD},
-    {"window", 1, 0, WINDOW}, {"seconds", 1, 0, SECONDS}, {"warmup", 1, 0, WARMUP}, {0, 0, 0, 0},
+    {"window", 1, 0, WINDOW}, {"seconds", 1, 0, SECONDS}, {"warmup", 1, 0, WARMUP},
+    {"persistent", 0, 0, PERSISTENT}, {0, 0, 0, 0},
 };
 
 static int number(const char *text, int least, int most) {
@@ -70,6 +72,7 @@ void parse_options(int argc, char **argv) {
       case QOS: options.qos = number(optarg, 0, 2); break;
       case PAYLOAD: options.payload = number(optarg, 0, 200000000); break;
       case WINDOW: options.window = number(optarg, 1, 60000); break;
+      case PERSISTENT: options.persistent = true; break;
       case SECONDS: options.seconds = atof(optarg); break;
       case WARMUP: options.warmup = atof(optarg); break;
       default: refuse("see the usage", "");

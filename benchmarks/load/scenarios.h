@@ -10,6 +10,8 @@ bool run_churn(void);
 bool run_tree(void);
 bool run_retained(void);
 bool run_queue(void);
+bool run_offline_fill(void);
+bool run_offline_drain(void);
 bool run_storm(void);
 bool run_idle(void);
 

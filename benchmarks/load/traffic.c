@@ -99,6 +99,7 @@ static void set_up(const char *shared_topic, const char *shared_filter) {
   subscribers = make_clients("subscriber", options.subscribers);
   publishers = make_clients("publisher", options.publishers);
   for (int i = 0; i < options.subscribers; i++) subscribers[i].on_message = received;
+  for (int i = 0; i < options.subscribers; i++) subscribers[i].clean = !options.persistent;
   for (int i = 0; i < options.publishers; i++) publishers[i].on_acknowledged = send_more;
   connect_all(subscribers, options.subscribers);
   for (int i = 0; i < options.subscribers; i++) {
