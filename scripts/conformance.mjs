@@ -58,6 +58,7 @@ async function main() {
       ...server.options,
       concurrency: numberOf(values.concurrency, '--concurrency'),
       strict: isOurs || values.strict,
+      onResult: progressOf(cases.length),
     });
     console.log(values.json ? JSON.stringify(results, null, 2) : testkit.formatResults(results));
     return results.some((result) => result.outcome === 'fail') ? 1 : 0;
@@ -72,6 +73,17 @@ function selectCases(cases, { versions, filter }) {
   return cases.filter(({ version, id, section, title }) => {
     return wanted.includes(version) && `${id} ${section} ${title}`.toLowerCase().includes(needle);
   });
+}
+
+/** Counts on a terminal how far the suite has come. */
+function progressOf(total) {
+  let done = 0;
+  return () => {
+    done += 1;
+    if (process.stderr.isTTY) {
+      process.stderr.write(done < total ? `\r${done} of ${total} ` : '\r\x1b[K');
+    }
+  };
 }
 
 function foreignServer(values) {
