@@ -346,7 +346,7 @@ export class Client implements AsyncDisposable {
     const { connection } = this.#core.supervisor;
     if (connection === undefined)
       throw new ClientError('TOBYMQ_CONNECTION_LOST', 'reauthenticate() needs a connection');
-    await connection.reauthenticate();
+    await connection.authentication.renew();
   }
 
   /** Counters since the client was made, and what waits at the moment. */

@@ -19,10 +19,12 @@ import {
   ReasonCode,
 } from '@tobymq/codec';
 import type { EnhancedAuth } from './auth.ts';
+import { AuthExchange, type AuthHost } from './auth-exchange.ts';
 import type { Clock } from './clock.ts';
-import { ClientError, hex, messageOf } from './errors.ts';
+import { ClientError, hex, messageOf, violation } from './errors.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { Outbox } from './outbox.ts';
+import { isClientDisconnectCode, reasonName, reasonOfReturnCode } from './reason-names.ts';
 import { limitsOf, type ServerLimits } from './server-limits.ts';
 import { redact, type TraceEvent } from './trace.ts';
 import type { BytePipe } from './transports/transport.ts';
@@ -54,20 +56,10 @@ export interface ConnectionSettings {
   readonly trace: ((event: TraceEvent) => void) | undefined;
 }
 
-/** A protocol violation of the server, with the reason code for DISCONNECT. */
-export function violation(reasonCode: number, what: string): ClientError {
-  return new ClientError(
-    'TOBYMQ_PROTOCOL_VIOLATION',
-    `the server broke the protocol: ${what} (${hex(reasonCode)})`,
-    {
-      reasonCode,
-    },
-  );
-}
-
-export class Connection {
+export class Connection implements AuthHost {
   readonly version: ProtocolVersion;
   readonly outbox: Outbox;
+  readonly authentication: AuthExchange;
   limits: ServerLimits;
   bytesReceived = 0;
   /** Resolves when the transport is gone too, after what was written has been sent. */
@@ -85,7 +77,6 @@ export class Connection {
   #chunk: Uint8Array | undefined;
   /** Input that waits, in order, for the authentication method; `undefined` while there is nothing to wait for. */
   #heldChunks: Uint8Array[] | undefined;
-  #reauthentication: { resolve: () => void; reject: (error: ClientError) => void } | undefined;
 
   /** Sends CONNECT at once. [MQTT-3.1.0-1] */
   constructor(pipe: BytePipe, connect: ConnectInput, settings: ConnectionSettings, owner: ConnectionOwner) {
@@ -96,6 +87,7 @@ export class Connection {
     this.#settings = settings;
     this.#owner = owner;
     this.#reader = new FrameReader(settings.maximumPacketSize);
+    this.authentication = new AuthExchange(settings.auth, this);
     this.outbox = new Outbox(pipe, settings.defer, () => owner.gate());
     pipe.onData = (chunk) => this.#onData(chunk);
     pipe.onDrain = () => {
@@ -148,7 +140,8 @@ export class Connection {
   disconnect(reasonCode: number, error: ClientError, sessionExpiryInterval?: number): void {
     if (this.#isClosed) return;
     const properties = sessionExpiryInterval === undefined ? undefined : { sessionExpiryInterval };
-    const packet: PacketInput = { type: PacketType.Disconnect, reasonCode, properties };
+    const code = isClientDisconnectCode(reasonCode) ? reasonCode : ReasonCode.ProtocolError;
+    const packet: PacketInput = { type: PacketType.Disconnect, reasonCode: code, properties };
     // Before 5.0 DISCONNECT means "all is well", which a failure is not.
     if (this.version === 5 || reasonCode === 0) {
       if (encodedSize(packet, this.version) <= this.limits.maximumPacketSize) this.send(packet);
@@ -169,39 +162,23 @@ export class Connection {
     this.#keepAlive?.probe();
   }
 
-  /** Proves again who we are, on the open connection. [MQTT-4.12.1-1] */
-  async reauthenticate(): Promise<void> {
-    const { auth } = this.#settings;
-    if (auth === undefined) {
-      // [MQTT-4.12.0-7]
-      throw new ClientError('TOBYMQ_OPTION_INVALID', 'reauthenticate() needs the option auth of connect()');
-    }
-    const authenticationData = await auth.start();
-    const done = new Promise<void>((resolve, reject) => {
-      this.#reauthentication = { resolve, reject };
-    });
-    this.#sendAuth(ReasonCode.ReAuthenticate, auth.method, authenticationData);
-    return done;
+  /** Internal: input waits, in order, until `resumeReading`. */
+  pauseReading(): void {
+    this.#heldChunks ??= [];
   }
 
-  #sendAuth(
-    reasonCode: number,
-    authenticationMethod: string,
-    authenticationData: Uint8Array | undefined,
-  ): void {
-    if (this.#isClosed) return;
-    this.send({
-      type: PacketType.Auth,
-      reasonCode,
-      properties: { authenticationMethod, authenticationData },
-    });
+  resumeReading(): void {
+    const chunks = this.#heldChunks ?? [];
+    this.#heldChunks = undefined;
+    this.#read(undefined);
+    for (const chunk of chunks) this.#onData(chunk);
   }
 
   #finish(error: ClientError): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#keepAlive?.stop();
-    this.#reauthentication?.reject(error);
+    this.authentication.end(error);
     this.#owner.onClosed(error);
   }
 
@@ -231,14 +208,6 @@ export class Connection {
     this.outbox.flush();
   }
 
-  /** Goes on with what came while the authentication method was thinking. */
-  #resumeReading(): void {
-    const chunks = this.#heldChunks ?? [];
-    this.#heldChunks = undefined;
-    this.#read(undefined);
-    for (const chunk of chunks) this.#onData(chunk);
-  }
-
   #onFrame(reader: FrameReader, isStable: boolean): void {
     const { header, bytes, body, end } = reader;
     const { trace } = this.#settings;
@@ -258,7 +227,7 @@ export class Connection {
 
   #onPacket(packet: Packet): void {
     if (packet.type === PacketType.Auth) {
-      this.#onAuth(packet.reasonCode, packet.properties);
+      this.authentication.onAuth(packet.reasonCode, packet.properties);
       return;
     }
     if (packet.type === PacketType.Disconnect) {
@@ -296,12 +265,12 @@ export class Connection {
     const { reasonCode, properties } = connack;
     if (reasonCode !== 0) {
       const explanation = properties?.reasonString === undefined ? '' : `: ${properties.reasonString}`;
-      const code5 = this.version === 5 ? reasonCode : returnCodeAs5(reasonCode);
+      const code5 = this.version === 5 ? reasonCode : reasonOfReturnCode(reasonCode);
       // [MQTT-3.2.2-7]
       this.destroy(
         new ClientError(
           'TOBYMQ_CONNECT_REFUSED',
-          `the server refused the connection with ${hex(reasonCode)} ${nameOf(code5)}${explanation}`,
+          `the server refused the connection with ${hex(reasonCode)} ${reasonName(code5)}${explanation}`,
           {
             reasonCode: code5,
             serverReference: properties?.serverReference,
@@ -314,16 +283,7 @@ export class Connection {
     if (connack.sessionPresent && this.#connect.cleanStart !== false) {
       throw violation(ReasonCode.ProtocolError, 'CONNACK says Session Present after Clean Start');
     }
-    const { auth } = this.#settings;
-    // [MQTT-4.12.0-5] [MQTT-4.12.0-6]
-    if (properties?.authenticationMethod !== auth?.method) {
-      throw violation(ReasonCode.ProtocolError, 'CONNACK has another authentication method than CONNECT');
-    }
-    if (auth?.finish === undefined) {
-      this.#accept(connack);
-      return;
-    }
-    void this.#await(auth.finish(properties?.authenticationData?.slice()), () => this.#accept(connack));
+    this.authentication.onConnack(properties, () => this.#accept(connack));
   }
 
   #accept(connack: Connack): void {
@@ -356,58 +316,6 @@ export class Connection {
     this.#owner.onAccepted(connack);
   }
 
-  #onAuth(
-    reasonCode: number,
-    properties:
-      | {
-          readonly authenticationMethod?: string | undefined;
-          readonly authenticationData?: Uint8Array | undefined;
-        }
-      | undefined,
-  ): void {
-    const { auth } = this.#settings;
-    // [MQTT-4.12.0-6]
-    if (auth === undefined)
-      throw violation(ReasonCode.ProtocolError, 'AUTH came although CONNECT had no authentication method');
-    // [MQTT-4.12.0-5]
-    if (properties?.authenticationMethod !== auth.method) {
-      throw violation(
-        ReasonCode.ProtocolError,
-        'AUTH came with another authentication method than CONNECT had',
-      );
-    }
-    const data = properties.authenticationData?.slice();
-    if (reasonCode === ReasonCode.ContinueAuthentication) {
-      // [MQTT-4.12.0-3]
-      void this.#await(auth.respond(data), (answer) =>
-        this.#sendAuth(ReasonCode.ContinueAuthentication, auth.method, answer),
-      );
-      return;
-    }
-    const waiting = this.#reauthentication;
-    if (waiting === undefined)
-      throw violation(ReasonCode.ProtocolError, 'AUTH with success came although nothing was asked');
-    this.#reauthentication = undefined;
-    void this.#await(auth.finish?.(data), () => waiting.resolve());
-  }
-
-  /** Runs the next step when the authentication method has answered; a failing method ends the connection. */
-  async #await<T>(answer: T | Promise<T>, next: (value: T) => void): Promise<void> {
-    try {
-      this.#heldChunks ??= [];
-      const value = await answer;
-      if (this.#isClosed) return;
-      next(value);
-      this.#resumeReading();
-    } catch (cause) {
-      const error = new ClientError('TOBYMQ_AUTH_FAILED', `the authentication failed: ${messageOf(cause)}`, {
-        cause,
-      });
-      // [MQTT-4.12.1-2]
-      this.disconnect(ReasonCode.NotAuthorized, error);
-    }
-  }
-
   #onDisconnect(
     reasonCode: number,
     properties:
@@ -421,7 +329,7 @@ export class Connection {
     this.#finish(
       new ClientError(
         'TOBYMQ_DISCONNECTED',
-        `the server ended the connection with ${hex(reasonCode)} ${nameOf(reasonCode)}${explanation}`,
+        `the server ended the connection with ${hex(reasonCode)} ${reasonName(reasonCode)}${explanation}`,
         {
           reasonCode,
           serverReference: properties?.serverReference,
@@ -445,23 +353,4 @@ export class Connection {
             });
     this.disconnect(error.reasonCode ?? ReasonCode.ImplementationSpecificError, error);
   }
-}
-
-/** A return code of 3.1 and 3.1.1 as the reason code that means the same in 5.0. */
-function returnCodeAs5(returnCode: number): number {
-  const codes = [
-    ReasonCode.Success,
-    ReasonCode.UnsupportedProtocolVersion,
-    ReasonCode.ClientIdentifierNotValid,
-    ReasonCode.ServerUnavailable,
-    ReasonCode.BadUserNameOrPassword,
-    ReasonCode.NotAuthorized,
-  ];
-  return codes[returnCode] ?? ReasonCode.UnspecifiedError;
-}
-
-/** The standard's name of a reason code, in words. */
-function nameOf(reasonCode: number): string {
-  const name = Object.entries(ReasonCode).find(([, code]) => code === reasonCode)?.[0] ?? 'unknown';
-  return name.replaceAll(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
 }

@@ -108,3 +108,14 @@ export function messageOf(error: unknown): string {
 export function hex(reasonCode: number): string {
   return `0x${reasonCode.toString(16).padStart(2, '0')}`;
 }
+
+/** A protocol violation of the server, with the reason code for DISCONNECT. */
+export function violation(reasonCode: number, what: string): ClientError {
+  return new ClientError(
+    'TOBYMQ_PROTOCOL_VIOLATION',
+    `the server broke the protocol: ${what} (${hex(reasonCode)})`,
+    {
+      reasonCode,
+    },
+  );
+}

@@ -6,7 +6,7 @@
 
 import { type Packet, PacketType, ReasonCode } from '@tobymq/codec';
 import type { Connection } from './connection.ts';
-import { violation } from './connection.ts';
+import { violation } from './errors.ts';
 import type { Journal } from './journal.ts';
 
 /** The open end of one received message. */

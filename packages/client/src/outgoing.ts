@@ -7,8 +7,7 @@
 import { encodedSize, type Packet, PacketType, type QoS, ReasonCode } from '@tobymq/codec';
 import type { Clock, Timer } from './clock.ts';
 import type { Connection } from './connection.ts';
-import { violation } from './connection.ts';
-import { ClientError, hex } from './errors.ts';
+import { ClientError, hex, violation } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Settings } from './options.ts';
 import { type OutgoingFields, OutgoingMessage } from './outgoing-message.ts';

@@ -17,8 +17,7 @@ import {
   type SubscriptionRequest,
 } from '@tobymq/codec';
 import type { Connection } from './connection.ts';
-import { violation } from './connection.ts';
-import { ClientError, hex } from './errors.ts';
+import { ClientError, hex, violation } from './errors.ts';
 import type { Receipt } from './incoming.ts';
 import { defaults } from './limits.ts';
 import type { Message } from './message.ts';

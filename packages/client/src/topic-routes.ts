@@ -2,7 +2,7 @@
 // the answer is kept: a topic that was seen before costs a comparison of its bytes, no string and no matching.
 
 import { matches, type PublishReader, parseSharedFilter, ReasonCode, readTopic } from '@tobymq/codec';
-import { violation } from './connection.ts';
+import { violation } from './errors.ts';
 import type { Subscription } from './subscription.ts';
 import type { FilterEntry } from './subscriptions.ts';
 

@@ -1,0 +1,28 @@
+// Reason codes in words, and the return codes of 3.1 and 3.1.1 as the reason codes that mean the same.
+
+import { ReasonCode } from '@tobymq/codec';
+
+const returnCodes = [
+  ReasonCode.Success,
+  ReasonCode.UnsupportedProtocolVersion,
+  ReasonCode.ClientIdentifierNotValid,
+  ReasonCode.ServerUnavailable,
+  ReasonCode.BadUserNameOrPassword,
+  ReasonCode.NotAuthorized,
+] as const;
+
+/** The reason code of 5.0 for a CONNACK return code of earlier versions. */
+export function reasonOfReturnCode(returnCode: number): number {
+  return returnCodes[returnCode] ?? ReasonCode.UnspecifiedError;
+}
+
+/** The standard's name of a reason code: `not authorized`. */
+export function reasonName(reasonCode: number): string {
+  const name = Object.entries(ReasonCode).find(([, code]) => code === reasonCode)?.[0] ?? 'unknown';
+  return name.replaceAll(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
+}
+
+/** Whether a client may send DISCONNECT with this reason code. */
+export function isClientDisconnectCode(reasonCode: number): boolean {
+  return reasonCode <= 0x83 || reasonCode === 0x90 || (reasonCode >= 0x93 && reasonCode <= 0x99);
+}
