@@ -8,6 +8,7 @@ import {
   decode,
   packet,
   packetType,
+  property,
   type RawConnect,
   RawPeer,
   type RawTarget,
@@ -69,7 +70,7 @@ export async function connect(target: RawTarget | RawPeer, options: RawConnect =
   return {
     peer,
     reason: connack.reason,
-    reasonString: connack.properties.get('reasonString') as string | undefined,
+    reasonString: connack.properties.get(property.reasonString)?.[0] as string | undefined,
   };
 }
 
