@@ -98,17 +98,21 @@ const cases = [
   fiveProperties,
 ];
 
-/** Runs `work`, which handles `count` packets, for at least ROUND_MS; the packets per second. */
+/**
+ * Runs `work`, which handles `count` packets, for at least ROUND_MS; the packets in a second of processor time. Processor
+ * time, because a machine that also does other things changes it less than time on the clock.
+ */
 function rate(work, count) {
   let packets = 0;
-  const start = performance.now();
+  const start = process.cpuUsage();
   let elapsed = 0;
-  while (elapsed < ROUND_MS) {
-    for (let repeat = 0; repeat < 4; repeat++) work();
-    packets += 4 * count;
-    elapsed = performance.now() - start;
+  while (elapsed < ROUND_MS * 1000) {
+    for (let repeat = 0; repeat < 20; repeat++) work();
+    packets += 20 * count;
+    const { user, system } = process.cpuUsage(start);
+    elapsed = user + system;
   }
-  return (packets / elapsed) * 1000;
+  return (packets / elapsed) * 1_000_000;
 }
 
 /** @param {number[]} numbers */
@@ -206,7 +210,7 @@ if (values.json) {
   console.log(JSON.stringify({ node: process.version, rounds: ROUNDS, results }, undefined, 2));
 } else {
   console.log(
-    `Node ${process.version}, median of ${ROUNDS} rounds, million packets a second (${sink > 0 ? 'ok' : '-'})\n`,
+    `Node ${process.version}, median of ${ROUNDS} rounds, million packets in a second of processor time (${sink > 0 ? 'ok' : '-'})\n`,
   );
   console.log(
     `${'packet'.padEnd(42)} ${'@tobymq/codec'.padStart(14)} ${'mqtt-packet 9'.padStart(14)} ${'ratio'.padStart(7)}  goal`,

@@ -12,7 +12,6 @@ import {
   type PacketInput,
   PacketType,
   type ProtocolVersion,
-  type PublishInput,
   type SubackInput,
   type SubscribeInput,
   type SubscriptionInput,
@@ -51,11 +50,7 @@ export function bodyFlags(type: PacketType): number {
 }
 
 /** Writes what follows the remaining length. */
-export function writeBody(
-  writer: ByteWriter,
-  packet: Exclude<PacketInput, PublishInput>,
-  version: ProtocolVersion,
-): void {
+export function writeBody(writer: ByteWriter, packet: PacketInput, version: ProtocolVersion): void {
   switch (packet.type) {
     case PacketType.Connect:
       writeConnect(writer, packet, version);
@@ -97,7 +92,7 @@ export function writeBody(
       writeAuth(writer, packet, version);
       break;
     default:
-      throw notEncodable(`${packetName((packet as { type: number }).type)} cannot be encoded`);
+      throw notEncodable(`${packetName(packet.type)} cannot be encoded`);
   }
 }
 
