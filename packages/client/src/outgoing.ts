@@ -13,6 +13,7 @@ import type { Settings } from './options.ts';
 import { type OutgoingFields, OutgoingMessage } from './outgoing-message.ts';
 import type { PacketIds } from './packet-ids.ts';
 import { MessageQueue } from './queue.ts';
+import { reasonName } from './reason-names.ts';
 import { messageLimit, tooLarge } from './server-limits.ts';
 import type { RestoredMessage } from './store/session-store.ts';
 import { OutgoingAliases } from './topic-aliases.ts';
@@ -420,7 +421,7 @@ function refusal(
   const explanation = reason === undefined ? '' : `: ${reason}`;
   return new ClientError(
     'TOBYMQ_PUBLISH_REFUSED',
-    `the server refused the message for ${message.topic} with ${hex(reasonCode)}${explanation}`,
+    `the server refused the message for ${message.topic} with ${hex(reasonCode)} ${reasonName(reasonCode)}${explanation}`,
     {
       reasonCode,
       topic: message.topic,

@@ -6,6 +6,7 @@ import type { Duration } from './duration.ts';
 import { ClientError, hex, messageOf } from './errors.ts';
 import { defaults } from './limits.ts';
 import type { Message } from './message.ts';
+import { reasonName } from './reason-names.ts';
 import type { TopicPattern } from './topic.ts';
 
 /** How to subscribe. */
@@ -344,7 +345,7 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
         : (error ??
           new ClientError(
             'TOBYMQ_SUBSCRIBE_REFUSED',
-            `the server refused the subscription to ${filter} with ${hex(reasonCode)}`,
+            `the server refused the subscription to ${filter} with ${hex(reasonCode)} ${reasonName(reasonCode)}`,
             {
               reasonCode,
               topic: filter,

@@ -79,9 +79,8 @@ export const messageCommands: readonly Command[] = [
         name: 'format',
         short: 'F',
         value: 'FORMAT',
-        description: 'text, json, hex or raw',
+        description: "text, json, hex, raw, or a format string such as '%I %t %p'",
         default: 'text',
-        values: ['text', 'json', 'hex', 'raw'],
       },
       {
         name: 'verbose',

@@ -3,6 +3,8 @@
 import type { Writable } from 'node:stream';
 import type { Message } from '@tobymq/client';
 import type { MessageProperties } from '@tobymq/codec';
+import { UsageError } from '../commands/command.ts';
+import { parseFormat } from './format-string.ts';
 import { type Paint, painter } from './paint.ts';
 
 export type Render = (message: Message, receivedAt: Date) => string | Uint8Array;
@@ -18,9 +20,13 @@ export interface RenderOptions {
 
 const strictText = new TextDecoder('utf-8', { fatal: true });
 
-/** The renderer for the options. */
+/** The renderer for the options; a format that is none of the names is a format string. */
 export function renderer(options: RenderOptions): Render {
   const paint = painter(options.colors);
+  if (/[%@\\]/.test(options.format)) {
+    const format = parseFormat(`${options.format}\\n`);
+    return (message, receivedAt) => format({ message, receivedAt });
+  }
   switch (options.format) {
     case 'json':
       return (message, at) => `${JSON.stringify(asJson(message, at))}\n`;
@@ -29,9 +35,13 @@ export function renderer(options: RenderOptions): Render {
         `${prefix(message, at, options, paint)}${Buffer.from(message.payload).toString('hex')}\n`;
     case 'raw':
       return (message) => message.payload;
-    default:
+    case 'text':
       return (message, at) =>
         `${prefix(message, at, options, paint)}${readable(message.payload, options, paint)}\n`;
+    default:
+      throw new UsageError(
+        `--format must be text, json, hex, raw or a format string, but is "${options.format}".`,
+      );
   }
 }
 

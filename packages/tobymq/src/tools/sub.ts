@@ -15,13 +15,14 @@ export async function run(context: CommandContext): Promise<number> {
   }
   if (args.length === 0) throw new UsageError('FILTER is missing: what to subscribe to.');
   const seconds = options.integer('timeout', 1, 31_536_000);
+  const render = chooseRenderer(context);
   const { signal: interrupted, release } = interruption();
   const done = new AbortController();
   const timeout = seconds === undefined ? undefined : AbortSignal.timeout(seconds * 1000);
   const end = AbortSignal.any([interrupted, done.signal, ...(timeout === undefined ? [] : [timeout])]);
   try {
     return await withClient(context, { reconnect: true, signal: end }, (client) =>
-      show(context, client, end, () => done.abort(), timeout),
+      show(context, client, render, end, () => done.abort(), timeout),
     );
   } catch (error) {
     // Ctrl-C while connecting is an end like any other.
@@ -35,6 +36,7 @@ export async function run(context: CommandContext): Promise<number> {
 async function show(
   context: CommandContext,
   client: Client,
+  render: Render,
   end: AbortSignal,
   stop: () => void,
   timeout: AbortSignal | undefined,
@@ -54,7 +56,6 @@ async function show(
     stderr.write(`tobymq sub: ${filter}: ${error?.message ?? 'refused'}.\n`);
 
   const writer = new PipeWriter(context.stdout, stop);
-  const render = chooseRenderer(context);
   const wanted = choose(context);
   let count = 0;
   for await (const message of subscription) {
