@@ -1,0 +1,2 @@
+/** The bundled and minified code of the browser entry. */
+export declare function bundle(): Promise<string>;

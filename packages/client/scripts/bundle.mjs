@@ -1,0 +1,32 @@
+// Makes the client one file for browsers, with everything in it: `npm run bundle -w @tobymq/client`. The result can be
+// loaded by a page as it is: import { connect } from './tobymq-client.min.js'.
+
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const folder = fileURLToPath(new URL('..', import.meta.url));
+
+/** The bundled and minified code of the browser entry. */
+export async function bundle() {
+  const { outputFiles } = await build({
+    entryPoints: [`${folder}dist/browser.js`],
+    absWorkingDir: folder,
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+  });
+  return outputFiles[0].text;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const code = await bundle();
+  const target = `${folder}dist/tobymq-client.min.js`;
+  writeFileSync(target, code);
+  const gzip = gzipSync(code, { level: 9 }).length;
+  console.log(`${target}: ${code.length} bytes, ${gzip} gzip, ${brotliCompressSync(code).length} brotli`);
+}
