@@ -130,7 +130,7 @@ function describe(
       file,
       line: lineOfKey(issue.path, document, lines),
       key: writePath(issue.path),
-      message: `${expectation(issue)}${issue.code === 'custom' && typeof found === 'object' ? '' : `, found ${show(found)}`}`,
+      message: `${expectation(issue)}${issue.code === 'custom' && (found === undefined || typeof found === 'object') ? '' : `, found ${show(found)}`}`,
     },
   ];
 }

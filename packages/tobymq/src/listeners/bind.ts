@@ -1,8 +1,9 @@
 // Opens sockets that listen, and says in one line why one cannot be opened.
 
 import { once } from 'node:events';
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { type AddressInfo, connect, type ListenOptions, type Server } from 'node:net';
+import { dirname } from 'node:path';
 import { ConfigError } from '../config/errors.ts';
 import { endpoint } from './addresses.ts';
 
@@ -79,13 +80,13 @@ function tcpFault(error: NodeJS.ErrnoException, host: string, port: number): str
 }
 
 function unixFault(error: NodeJS.ErrnoException, path: string): string {
+  // The operating system says "not permitted" here, too.
+  if (!existsSync(dirname(path))) return `cannot listen on ${path}: there is no such folder`;
   switch (error.code) {
     case 'EADDRINUSE':
       return `cannot listen on ${path}: a file of this name exists and is not a socket; remove it, or choose another path`;
     case 'EACCES':
       return `cannot listen on ${path}: not permitted to write there`;
-    case 'ENOENT':
-      return `cannot listen on ${path}: there is no such folder`;
     default:
       return `cannot listen on ${path}: ${error.message}`;
   }
