@@ -163,11 +163,17 @@ export class CommitQueue {
 
   #retryLater(): void {
     clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => {
-      if (this.#sent === undefined) this.#send(true);
-    }, this.#retryDelayMs);
+    this.#retryTimer = setTimeout(() => this.#retry(), this.#retryDelayMs);
     this.#retryTimer.unref();
-    this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, retryDelayMaxMs);
+  }
+
+  /** Writes what was kept; a part of it may be written although the proof of space fails, and is written again then. */
+  #retry(): void {
+    // Messages of a turn that has not called `commit()` yet must not be written without its knowledge: it will be refused.
+    if (this.#sent === undefined && !this.#batch.hasMessages) {
+      this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, retryDelayMaxMs);
+      this.#send(true);
+    } else this.#retryLater();
   }
 
   #runAfterSend(): void {

@@ -81,14 +81,10 @@ export class WorkerStore {
   #commit({ bytes, probe }: Requests['commit']): undefined {
     const { database, applier, cleaner, flusher } = this.#parts();
     try {
-      const dropped = transaction(database, () => {
-        const hasDropped = applier.apply(bytes);
-        // After the batch, whose deletions may be what makes the space.
-        if (probe) database.exec(`INSERT OR REPLACE INTO value VALUES ('', '', zeroblob(${probeBytes}))`);
-        return hasDropped;
-      });
-      if (probe) database.exec("DELETE FROM value WHERE space = '' AND key = ''");
-      if (dropped) cleaner.wake();
+      const hasDropped = transaction(database, () => applier.apply(bytes));
+      if (hasDropped) cleaner.wake();
+      // In a transaction of its own: if there is no space for it yet, the deletions of the batch may make some.
+      if (probe) proveSpace(database);
     } catch (error) {
       applier.forgetReservations();
       this.#shortenLog(database);
@@ -123,6 +119,12 @@ export class WorkerStore {
     if (this.#open === undefined) throw new StoreError('TOBYMQ_STORE_CLOSED', 'the store is not open');
     return this.#open;
   }
+}
+
+/** Writes as much as a busy turn may, and takes it back. */
+function proveSpace(database: Database): void {
+  database.exec(`INSERT OR REPLACE INTO value VALUES ('', '', zeroblob(${probeBytes}))`);
+  database.exec("DELETE FROM value WHERE space = '' AND key = ''");
 }
 
 function readState(database: Database): Answers['open']['state'] {
