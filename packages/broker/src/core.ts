@@ -4,7 +4,6 @@
 import type { Bus } from './bus/bus.ts';
 import type { Clock } from './clock.ts';
 import { Flusher } from './connection/flusher.ts';
-import { SMALL_CHUNK } from './connection/outbox.ts';
 import { RetainedMessages } from './delivery/retained.ts';
 import { routeMessage } from './delivery/route-message.ts';
 import { RoutedMessage } from './delivery/routed-message.ts';
@@ -54,7 +53,7 @@ export class Core {
   readonly retained: RetainedMessages;
   readonly sessions: SessionRegistry;
   readonly gate: CommitGate;
-  readonly flusher = new Flusher(SMALL_CHUNK);
+  readonly flusher = new Flusher();
   /** Raised when rules or hooks change: answers that connections keep are asked again. */
   rulesVersion = 1;
   isStopping = false;

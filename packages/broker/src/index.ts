@@ -6,7 +6,13 @@ export { type Clock, systemClock } from './clock.ts';
 export { BrokerError, type BrokerErrorCode } from './errors.ts';
 export type { ExplainOptions, Explanation, ReceiverExplanation } from './explain.ts';
 export type * from './extension.ts';
-export type { BrokerTotals, ConnectedClient, SessionInfo, SubscriptionInfo, TopicSubscription } from './inspect.ts';
+export type {
+  BrokerTotals,
+  ConnectedClient,
+  SessionInfo,
+  SubscriptionInfo,
+  TopicSubscription,
+} from './inspect.ts';
 export type {
   InternalSubscription,
   PublishMessage,

@@ -115,9 +115,12 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     }
     // A socket that has not connected has one deadline, however many bytes it drips. [N16]
     if (this.state !== 'new') this.lastSeenMs = this.core.clock.now();
+    const { flusher } = this.core;
+    flusher.readBegins();
     this.#reader.feed(chunk);
     if (this.#paused === 0 && !this.#isProcessing) this.#process();
     else this.#reader.keepRest();
+    flusher.readEnds();
   }
 
   onDrain(): void {

@@ -8,7 +8,10 @@ import type { Connection } from './connection.ts';
 export function leave(connection: Connection, wasConnected: boolean, reason: CloseReason): void {
   const { core, session, client } = connection;
   if (session !== undefined && (session.link === connection || session.pending === connection)) {
+    // What came by a shared subscription has to be known when the session ends.
+    const outbound = session.outbound;
     session.detach();
+    if (session.expiryInterval === 0) session.outbound = outbound;
     if (session.isPersistent) {
       core.store.putSession(session.toStored());
       core.gate.touch();

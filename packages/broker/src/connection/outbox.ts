@@ -13,8 +13,8 @@ import type { ByteStream } from '../transports/byte-stream.ts';
 import type { Flusher } from './flusher.ts';
 
 /** A first chunk is small, because in a fan-out each of a thousand connections needs one at the same time. */
-const SMALL_CHUNK = 2_048;
-const LARGE_CHUNK = 65_536;
+export const SMALL_CHUNK = 2_048;
+export const LARGE_CHUNK = 65_536;
 /** What waits in one turn beyond this is written at once. */
 const FLUSH_BYTES = 262_144;
 
@@ -27,6 +27,8 @@ export class Outbox {
   #used = 0;
   #pieces: Uint8Array[] | undefined = undefined;
   #piecesBytes = 0;
+  /** The last turn needed more than a small chunk, so the next one begins with a large one. */
+  #isBusy = false;
   /** Whether it stands in the flusher's list. */
   isDirty = false;
   /** The stream asked to wait for `onDrain`. */
@@ -106,6 +108,7 @@ export class Outbox {
     this.isBlocked = !goesOn;
     // What the network took at once is not referenced any more, so the chunk can serve the next connection.
     if (goesOn && stream.bufferedBytes === 0) this.#flusher.recycle(this.chunk);
+    this.#isBusy = this.#used > SMALL_CHUNK || pieces !== undefined;
     this.#dropChunk();
   }
 
@@ -134,9 +137,9 @@ export class Outbox {
   }
 
   #nextChunk(size: number): void {
-    const isFirst = this.chunk === NO_CHUNK;
+    const isSmall = this.chunk === NO_CHUNK && size <= SMALL_CHUNK && !this.#isBusy;
     this.#cut();
-    const length = Math.max(size, isFirst && size <= SMALL_CHUNK ? SMALL_CHUNK : LARGE_CHUNK);
+    const length = Math.max(size, isSmall ? SMALL_CHUNK : LARGE_CHUNK);
     this.chunk = this.#flusher.takeChunk(length);
     this.#from = 0;
     this.#used = 0;
@@ -153,5 +156,3 @@ export class Outbox {
 }
 
 const NO_CHUNK = Buffer.alloc(0);
-
-export { LARGE_CHUNK, SMALL_CHUNK };

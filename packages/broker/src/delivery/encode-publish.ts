@@ -7,7 +7,6 @@
 
 import type { QoS } from '@tobymq/codec';
 import type { RoutedMessage } from './routed-message.ts';
-import { REFERENCE_BYTES_MIN } from './sizes.ts';
 
 const SCRATCH_BYTES = 1_024;
 /** A scratch buffer that had to grow beyond this for one message is given up again. */
@@ -54,7 +53,7 @@ export function encodeForm(
     remaining += vbiSize(propertiesSize) + propertiesSize;
   }
   const size = 1 + vbiSize(remaining) + remaining;
-  const isApart = payloadSize >= REFERENCE_BYTES_MIN;
+  const isApart = payloadSize >= message.referenceBytesMin;
   const written = isApart ? size - payloadSize : size;
   let out = form.scratch;
   if (out.length < written) {

@@ -6,6 +6,7 @@ import type { Route } from '../routing/router.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscriber } from '../session/subscriber.ts';
 import type { RoutedMessage } from './routed-message.ts';
+import { SHARED_RECEIVERS_MIN, SHARED_REFERENCE_BYTES_MIN } from './sizes.ts';
 
 /** Delivers a message to everybody who wants it; returns how many copies that are. */
 export function routeMessage(core: Core, message: RoutedMessage, publisher: Session | undefined): number {
@@ -21,6 +22,7 @@ export function routeAlong(
 ): number {
   const { targets, groups } = route;
   let copies = targets.length;
+  if (copies > SHARED_RECEIVERS_MIN) message.referenceBytesMin = SHARED_REFERENCE_BYTES_MIN;
   for (let i = 0; i < targets.length; i++) {
     const target = targets[i]!;
     if (target.subscriber === publisher) {

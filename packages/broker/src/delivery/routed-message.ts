@@ -11,6 +11,7 @@
 import type { QoS } from '@tobymq/codec';
 import type { QueueTarget, StoredMessage } from '../store/store.ts';
 import { encodeForm, PublishForm } from './encode-publish.ts';
+import { REFERENCE_BYTES_MIN } from './sizes.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -37,6 +38,8 @@ export class RoutedMessage {
   storeTargets: QueueTarget[] = [];
   /** Whether it was written to a durable place, so that its acknowledgement has to wait. */
   isWritten = false;
+  /** From this size on the payload is written by reference. */
+  referenceBytesMin = REFERENCE_BYTES_MIN;
   /** Gives ids to messages that are kept. */
   #nextId: () => number;
   #stored: StoredMessage | undefined = undefined;
@@ -59,6 +62,7 @@ export class RoutedMessage {
     this.qos = qos;
     this.retain = retain;
     this.isWritten = false;
+    this.referenceBytesMin = REFERENCE_BYTES_MIN;
     this.#stored = undefined;
     this.#stamp++;
     this.#formIdsKey = -1;

@@ -3,5 +3,11 @@
 /** The largest packet that MQTT can express. */
 export const MAX_PACKET_SIZE = 268_435_460;
 
-/** Payloads of at least this size are written by reference; smaller ones are copied next to their header. */
-export const REFERENCE_BYTES_MIN = 8_192;
+/**
+ * Payloads of at least this size are written by reference; smaller ones are copied next to their header. Copying 16 kB
+ * once costs less than a buffer of its own, which the garbage collector has to free; copying it for many does not.
+ */
+export const REFERENCE_BYTES_MIN = 65_536;
+export const SHARED_REFERENCE_BYTES_MIN = 4_096;
+/** For more receivers than this, a payload counts as shared. */
+export const SHARED_RECEIVERS_MIN = 4;

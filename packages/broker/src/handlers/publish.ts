@@ -14,7 +14,7 @@ import { type Connection, Pause } from '../connection/connection.ts';
 import { KnownTopic } from '../connection/topic-cache.ts';
 import { forwardedProperties } from '../delivery/raw-properties.ts';
 import { routeAlong } from '../delivery/route-message.ts';
-import { REFERENCE_BYTES_MIN } from '../delivery/sizes.ts';
+import { REFERENCE_BYTES_MIN, SHARED_RECEIVERS_MIN, SHARED_REFERENCE_BYTES_MIN } from '../delivery/sizes.ts';
 import type { PublishRequest } from '../extension.ts';
 import { type Decision, isPromise } from '../hooks.ts';
 import { fault, protocolError } from './faults.ts';
@@ -235,12 +235,6 @@ function accept(connection: Connection, known: KnownTopic, reader: FrameReader):
     message.propertiesStart = 0;
     message.propertiesEnd = message.propertiesBytes.length;
   }
-  // At QoS 0 the packet itself is mostly what receivers of the same version get, byte for byte.
-  if (qos === 0 && publish.topicAlias === 0 && !publish.dup && payloadSize < REFERENCE_BYTES_MIN) {
-    if (connection.sender.mountPoint === '') {
-      message.setFrame(connection.sender.isV5, retain, bytes, reader.start, reader.end);
-    }
-  }
   if (retain && core.retained.retain(message)) message.isWritten = true;
   let route = known.route;
   if (route === undefined) {
@@ -248,6 +242,13 @@ function accept(connection: Connection, known: KnownTopic, reader: FrameReader):
     known.route = route;
   } else if (route.version !== core.router.version) {
     core.router.refresh(route);
+  }
+  // At QoS 0 the packet itself is mostly what receivers of the same version get, byte for byte.
+  if (qos === 0 && publish.topicAlias === 0 && !publish.dup && connection.sender.mountPoint === '') {
+    const isShared = route.targets.length > SHARED_RECEIVERS_MIN;
+    if (payloadSize < (isShared ? SHARED_REFERENCE_BYTES_MIN : REFERENCE_BYTES_MIN)) {
+      message.setFrame(connection.sender.isV5, retain, bytes, reader.start, reader.end);
+    }
   }
   const copies = routeAlong(core, route, message, session);
   if (core.bus !== undefined) void core.bus.publish(message.stored());

@@ -1,11 +1,13 @@
-// The children of a node of the subscription tree by topic level: nothing, a short list, or a Map.
+// The children of a node of the filter tree by topic level: nothing, a short list, or a map.
 //
 // Most nodes have a handful of children at most, and an empty Map alone takes 180 bytes where a list of two takes 80. A
 // list holds level and child in turn and is replaced, not changed, when it grows or shrinks, so that it is never larger
 // than what it holds.
 
+import { LargeMap } from './large-map.ts';
+
 /** Changed only by the functions below. */
-export type Children<C> = undefined | readonly (string | C)[] | Map<string, C>;
+export type Children<C> = undefined | readonly (string | C)[] | LargeMap<C>;
 
 // Comparing a dozen strings takes about as long as cutting one out, hashing and finding it in a Map, if they are in the
 // processor's cache. They are: a level in a list (`temperature`, `state`) mostly occurs below very many nodes, and
@@ -25,7 +27,7 @@ function sharedLevel(level: string): string {
 
 export function getChild<C>(children: Children<C>, level: string): C | undefined {
   if (children === undefined) return undefined;
-  if (children instanceof Map) return children.get(level);
+  if (children instanceof LargeMap) return children.get(level);
   for (let i = 0; i < children.length; i += 2) if (children[i] === level) return children[i + 1] as C;
   return undefined;
 }
@@ -33,11 +35,14 @@ export function getChild<C>(children: Children<C>, level: string): C | undefined
 /** Adds or replaces a child; the result takes the place of `children`. */
 export function setChild<C>(children: Children<C>, level: string, child: C): Children<C> {
   if (children === undefined) return [sharedLevel(level), child];
-  if (children instanceof Map) return children.set(level, child);
+  if (children instanceof LargeMap) {
+    children.set(level, child);
+    return children;
+  }
   for (let i = 0; i < children.length; i += 2) if (children[i] === level) return children.with(i + 1, child);
   const longer = children.concat(sharedLevel(level), child); // of the exact size; spreading would reserve 16 places more
   if (longer.length <= 2 * LISTED_CHILDREN_MAX) return longer;
-  const map = new Map<string, C>();
+  const map = new LargeMap<C>();
   for (let i = 0; i < longer.length; i += 2) map.set(longer[i] as string, longer[i + 1] as C);
   return map;
 }
@@ -45,7 +50,7 @@ export function setChild<C>(children: Children<C>, level: string, child: C): Chi
 /** Removes a child; the result takes the place of `children`. */
 export function deleteChild<C>(children: Children<C>, level: string): Children<C> {
   if (children === undefined) return undefined;
-  if (children instanceof Map) {
+  if (children instanceof LargeMap) {
     children.delete(level);
     return children.size === 0 ? undefined : children;
   }
@@ -57,6 +62,6 @@ export function deleteChild<C>(children: Children<C>, level: string): Children<C
 
 /** Appends all children to `into`. */
 export function collectChildren<C>(children: Children<C>, into: C[]): void {
-  if (children instanceof Map) for (const child of children.values()) into.push(child);
+  if (children instanceof LargeMap) for (const child of children.values()) into.push(child);
   else if (children !== undefined) for (let i = 1; i < children.length; i += 2) into.push(children[i] as C);
 }

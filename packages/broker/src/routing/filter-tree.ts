@@ -20,6 +20,7 @@
 
 import { matches } from '@tobymq/codec';
 import { type Children, collectChildren, deleteChild, getChild, setChild } from './children.ts';
+import { LargeMap } from './large-map.ts';
 import { hasWildcard, levelEnd } from './levels.ts';
 
 /** What a tree holds for a filter; it knows its filter, so that the tree need not keep it a second time. */
@@ -68,7 +69,7 @@ const REACHED_KEPT_MAX = 1024;
 
 /** Topic filters with a value each. */
 export class FilterTree<V extends FilterValue> {
-  readonly #exact = new Map<string, V>();
+  readonly #exact = new LargeMap<V>();
   readonly #root = new TreeNode<V>();
   #wildcardCount = 0;
   #nodeCount = 1;

@@ -16,6 +16,7 @@
 // time, and above all not an old message after the new one.
 
 import { matches } from '@tobymq/codec';
+import { LargeMap } from './large-map.ts';
 import { hasWildcard, levelEnd } from './levels.ts';
 
 /** Where the message of one topic is; removed and replaced messages stay recognizable for cursors. */
@@ -57,7 +58,7 @@ export interface RetainedCursor<M> {
 
 /** Retained messages `M` by topic. */
 export class RetainedTree<M> {
-  readonly #slots = new Map<string, RetainedSlot<M>>();
+  readonly #slots = new LargeMap<RetainedSlot<M>>();
   readonly #root = new TopicNode<M>();
   #bytes = 0;
   #nodeCount = 1;
@@ -113,7 +114,7 @@ export class RetainedTree<M> {
     return removed;
   }
 
-  /** All messages, in the order in which their topics came. */
+  /** All messages, in no particular order; the tree must not be changed meanwhile. */
   *messages(): IterableIterator<M> {
     for (const slot of this.#slots.values()) if (slot.message !== undefined) yield slot.message;
   }

@@ -4,6 +4,7 @@
 // and jump consistent hashing moves only the keys that it has to. A member that is offline is chosen only when nobody is
 // online: then the message waits in that member's queue.
 
+import { hashOf } from './large-map.ts';
 import type { Subscription } from './subscription.ts';
 
 /** How a shared subscription chooses the member that gets a message. */
@@ -108,9 +109,9 @@ export class SharedGroup<S> {
       case 'random':
         return this.#members[this.#search(Math.floor(this.#context.random() * count), except)];
       case 'hash-publisher':
-        return this.#members[this.#searchByHash(hashOf(publisherId), except)];
+        return this.#members[this.#searchByHash(scramble(hashOf(publisherId)), except)];
       case 'hash-topic':
-        return this.#members[this.#searchByHash(hashOf(topic), except)];
+        return this.#members[this.#searchByHash(scramble(hashOf(topic)), except)];
     }
   }
 
@@ -154,14 +155,7 @@ function positionsOf<S>(members: readonly Subscription<S>[]): Map<S, number> {
   return positions;
 }
 
-/** FNV-1a over the UTF-16 code units, then mixed, because FNV leaves the high bits of short keys poor. */
-function hashOf(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  return scramble(hash);
-}
-
-/** The finalizer of MurmurHash3: every bit of the input changes about half of the bits of the result. */
+/** The finalizer of MurmurHash3, because FNV leaves the high bits of short keys poor: every bit of the input changes about half of the bits of the result. */
 function scramble(value: number): number {
   let bits = value | 0;
   bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
