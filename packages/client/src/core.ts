@@ -18,6 +18,7 @@ import { milliseconds } from './duration.ts';
 import { ClientError, messageOf } from './errors.ts';
 import { Incoming, type Receipt } from './incoming.ts';
 import { Journal } from './journal.ts';
+import { defaults } from './limits.ts';
 import { Message } from './message.ts';
 import type { Credentials, Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
@@ -121,6 +122,8 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     const credentials = await this.#credentials(attempt);
     const authenticationData = await this.#startAuth();
     const packet = this.#connectPacket(attempt.version, credentials, authenticationData);
+    // The functions above may have taken longer than this attempt lasts.
+    signal.throwIfAborted();
     const openTransport = settings.transport ?? settings.platform.transports[url.protocol]!;
     const pipe = await openTransport({
       url,
@@ -386,19 +389,25 @@ export class Core implements SupervisedClient, SubscriptionOwner {
 
   async #close(drainMs: number | undefined, reasonCode: number): Promise<void> {
     if (drainMs !== undefined && this.#end === undefined) {
-      const { clock } = this.settings;
-      let timer: unknown;
-      const timeout = new Promise<void>((resolve) => {
-        timer = clock.setTimeout(resolve, drainMs);
-      });
-      await Promise.race([this.outgoing.idle(), timeout, this.supervisor.finished]);
-      clock.clearTimeout(timer);
+      await this.#within(drainMs, this.outgoing.idle(), this.supervisor.finished);
     }
     const connection = this.#connection;
     this.#stop(new ClientError('TOBYMQ_CLOSED', 'the client was closed'), reasonCode);
     await this.supervisor.finished;
     await this.#journal?.close();
-    await connection?.gone;
+    // A network that is dead must not hold up the end.
+    if (connection !== undefined) await this.#within(defaults.farewellMs, connection.gone);
+  }
+
+  /** Waits for the first of the promises, but no longer than this. */
+  async #within(ms: number, ...promises: Promise<void>[]): Promise<void> {
+    const { clock } = this.settings;
+    let timer: unknown;
+    const timeout = new Promise<void>((resolve) => {
+      timer = clock.setTimeout(resolve, ms);
+    });
+    await Promise.race([...promises, timeout]);
+    clock.clearTimeout(timer);
   }
 
   #stop(error: ClientError, reasonCode = 0): void {
@@ -417,6 +426,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     this.subscriptions.failAll(isFailure ? error : undefined);
     for (const listener of this.listeners) listener.onEnd?.(error);
     this.listeners.clear();
+    void this.#journal?.close();
   }
 }
 

@@ -11,6 +11,7 @@ export class Journal {
   #operations: StoreOperation[] = [];
   #writing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
   #hasFailed = false;
 
   /** `onDirty` asks for a `commit()` later in this turn, `onFailure` reports that the store is of no use any more. */
@@ -64,8 +65,19 @@ export class Journal {
     return this.#hasFailed;
   }
 
-  async close(): Promise<void> {
+  /** Writes what is left and closes the store; again is the same closing. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.commit();
-    await this.#store.close();
+    try {
+      await this.#store.close();
+    } catch (cause) {
+      const what = `the session store cannot be closed: ${messageOf(cause)}`;
+      this.#onFailure(new ClientError('TOBYMQ_STORE_FAILED', what, { cause }));
+    }
   }
 }

@@ -22,8 +22,11 @@ export const defaults = {
   topicAliasMaximum: 64,
   /** How many topics we abbreviate towards the server, if it allows as many. */
   outgoingTopicAliases: 256,
-  /** How many of our own QoS 1 and 2 messages are open at once, whatever the server would allow. */
-  sendMaximum: 65_535,
+  /**
+   * How many of our own QoS 1 and 2 messages are open at once, whatever the server would allow. The packet identifiers
+   * above it are for SUBSCRIBE and UNSUBSCRIBE.
+   */
+  sendMaximum: 60_000,
   /** Messages and bytes that wait for the network. */
   queueMessages: 50_000,
   queueBytes: 64 << 20,
@@ -31,6 +34,8 @@ export const defaults = {
   inHand: 10_000,
   /** Time that `close({ drain: true })` grants to unacknowledged messages. */
   drainMs: 10_000,
+  /** How long `close()` waits for the transport to be gone, so that DISCONNECT leaves before a process exits. */
+  farewellMs: 1_500,
   /** A redirect that leads to a redirect, and so on, ends here. */
   redirects: 8,
 } as const;

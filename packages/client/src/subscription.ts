@@ -289,9 +289,10 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
    * leaves at the end of this turn: if the loop was left by an exception that ends the process, they were not
    * acknowledged and come again.
    */
-  async return(): Promise<IteratorResult<Message<V, P>>> {
-    await this.unsubscribe();
-    return { done: true, value: undefined };
+  return(): Promise<IteratorResult<Message<V, P>>> {
+    // The loop does not wait for the server, and a refusal is no exception of the loop.
+    this.unsubscribe().catch((error: ClientError) => this.#owner.report(error));
+    return Promise.resolve({ done: true, value: undefined });
   }
 
   [Symbol.asyncIterator](): this {
