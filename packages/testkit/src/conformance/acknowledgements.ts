@@ -63,6 +63,12 @@ export const acknowledgementCases = casesOf('3.4 to 3.7 Acknowledgements', [
       client.send(packet.pubcomp({ id: 999 }), packet.pubrel({ id: 998 }));
       oneOf((await client.ack(packetType.PUBCOMP, 998)).reason, codes, 'code of PUBCOMP');
       await client.ping();
+      if (t.version === 5) {
+        // A failing PUBREC ends an exchange; no PUBREL belongs to it.
+        client.send(packet.pubrec({ id: 997, reason: 0x80 }));
+        await client.ping();
+        client.expectQuiet('after a failing PUBREC of an unknown identifier');
+      }
     },
   },
   {

@@ -47,6 +47,39 @@ export const flowControlCases = casesOf('4.9 Flow control and packet size', [
     },
   },
   {
+    v5: 'MQTT-3.3.4-7',
+    title: 'finished exchanges, and those of an earlier connection, do not count against Receive Maximum',
+    needs: ['qos2'],
+    async run(t) {
+      const s = t.canConfigure ? await t.withServer({ receiveMaximum: 3 }) : t;
+      const clientId = s.clientId();
+      const first = await s.connectSession(clientId);
+      const announced = Number(first.connack.properties.get(property.receiveMaximum)?.[0] ?? 65_535);
+      const count = Math.min(announced, 50);
+      for (let index = 0; index <= count; index += 1) {
+        await first.publish(s.topic('a'), 'x', { qos: 1 });
+        await first.publish(s.topic('a'), 'x', { qos: 2 });
+      }
+      for (let id = 1000; id < 1000 + count; id += 1) {
+        first.send(first.publishBytes(s.topic('a'), 'x', { qos: 2, id }));
+        await first.ack(packetType.PUBREC, id);
+      }
+      await first.cut();
+      const again = await s.connectSession(clientId);
+      for (let id = 1000; id < 1000 + count; id += 1) {
+        again.send(again.publishBytes(s.topic('a'), 'x', { qos: 2, id, dup: true }));
+        await again.ack(packetType.PUBREC, id);
+        again.send(packet.pubrel({ id }));
+        await again.ack(packetType.PUBCOMP, id);
+      }
+      for (let id = 2000; id < 2000 + count; id += 1) {
+        again.send(again.publishBytes(s.topic('a'), 'x', { qos: 2, id }));
+        await again.ack(packetType.PUBREC, id);
+      }
+      await again.ping();
+    },
+  },
+  {
     v5: ['MQTT-3.3.4-9', 'MQTT-4.9.0-2'],
     title: 'no more QoS 1, 2 messages are open towards a client than its Receive Maximum',
     needs: ['qos1'],

@@ -272,6 +272,9 @@ export const publishCases = casesOf('3.3 PUBLISH: flags and properties', [
         const alone = await publisher.publish(t.topic('b'), 'x', { qos });
         oneOf(alone, t.strict ? [0x10] : [0x00, 0x10], 'code without a subscriber');
       }
+      await subscriber.disconnect();
+      const left = await publisher.publish(t.topic('a'), 'x', { qos: 1 });
+      oneOf(left, t.strict ? [0x10] : [0x00, 0x10], 'code after the subscriber has left');
     },
   },
 ]);
