@@ -34,6 +34,9 @@ export class HttpHost {
       if (this.#upgrade?.(request, socket as Socket, head)) return;
       refuseUpgrade(socket, 404, 'Not Found', 'there is no WebSocket at this path');
     });
+    // Node watches over slow requests, and knows which connections to end, only once a server listens. This one never
+    // does, because its sockets come from a front.
+    this.#server.emit('listening');
     this.#server.on('clientError', (_error, socket: Duplex) => {
       // The peer did not send HTTP, or gave up; there is nobody to tell more than this.
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
@@ -41,6 +44,7 @@ export class HttpHost {
     });
   }
 
+  /** The socket of a front. */
   accept(socket: Socket): void {
     this.#server.emit('connection', socket);
   }
@@ -56,6 +60,7 @@ export class HttpHost {
 
   /** Ends connections that wait for a next request; those that became WebSockets are no longer its own. */
   close(): void {
+    this.#server.close();
     this.#server.closeAllConnections();
   }
 }
