@@ -173,8 +173,8 @@ export const vectors: readonly Vector[] = [
     name: 'CONNACK of 5.0 with everything',
     version: 5,
     to: 'client',
-    hex: `20 4c 01 00 49 11 ffffffff 21 ffff 24 01 25 00 27 00000001 12 0001 69 22 0000 1f 0002 6f6b ${USER}
-      28 00 29 01 2a 00 13 0000 1a 0001 72 1c 0001 73 15 0001 6d 16 0000`,
+    hex: `20 4c 01 00 49 22 0000 13 0000 12 0001 69 25 00 27 00000001 21 ffff 24 01 11 ffffffff 1f 0002 6f6b ${USER}
+      28 00 29 01 2a 00 1a 0001 72 1c 0001 73 15 0001 6d 16 0000`,
     packet: {
       type: PacketType.Connack,
       sessionPresent: true,
