@@ -1,6 +1,6 @@
 // One packet from its bytes: checks who may send it and its flags, then reads the fields of its type.
 
-import { decodePuback, decodePubcomp, decodePubrec, decodePubrel } from './decode-acks.ts';
+import { decodeAck } from './decode-acks.ts';
 import {
   checkEmpty,
   checkFlags,
@@ -35,12 +35,11 @@ import {
 } from './packets.ts';
 import { readProperties } from './property-reader.ts';
 import {
+  ACK_PROPERTIES,
   AUTH_PROPERTIES,
   CONNACK_PROPERTIES,
   DISCONNECT_PROPERTIES,
-  SUBACK_PROPERTIES,
   SUBSCRIBE_PROPERTIES,
-  UNSUBACK_PROPERTIES,
   UNSUBSCRIBE_PROPERTIES,
 } from './property-table.ts';
 import { isGrantAllowed, isReturnCodeAllowed } from './reason-code-rules.ts';
@@ -65,16 +64,16 @@ export function decodePacket(
       return decodePublish(bytes, header, body, end, version, role);
     case PacketType.Puback:
       checkFlags(header, 0, version);
-      return decodePuback(bytes, body, end, version, role);
+      return decodeAck(PacketType.Puback, bytes, body, end, version, role);
     case PacketType.Pubrec:
       checkFlags(header, 0, version);
-      return decodePubrec(bytes, body, end, version, role);
+      return decodeAck(PacketType.Pubrec, bytes, body, end, version, role);
     case PacketType.Pubrel:
       checkFlags(header, 2, version); // [MQTT-3.6.1-1]
-      return decodePubrel(bytes, body, end, version, role);
+      return decodeAck(PacketType.Pubrel, bytes, body, end, version, role);
     case PacketType.Pubcomp:
       checkFlags(header, 0, version);
-      return decodePubcomp(bytes, body, end, version, role);
+      return decodeAck(PacketType.Pubcomp, bytes, body, end, version, role);
     case PacketType.Connect:
       checkReceiver(header, role, 'server');
       return decodeConnect(bytes, header, body, end);
@@ -183,7 +182,7 @@ function readSubscription(filter: string, options: number, version: ProtocolVers
 
 function decodeSuback(reader: PacketReader, version: ProtocolVersion): Suback {
   const packetId = checkPacketId(reader.uint16('the packet identifier'), reader.packet);
-  const properties = version === 5 ? readProperties(reader, SUBACK_PROPERTIES) : undefined;
+  const properties = version === 5 ? readProperties(reader, ACK_PROPERTIES) : undefined;
   const reasonCodes: number[] = [];
   while (reader.remaining > 0) {
     const code = reader.byte('a reason code');
@@ -213,7 +212,7 @@ function decodeUnsuback(reader: PacketReader, version: ProtocolVersion): Unsubac
     reader.expectEnd();
     return { type: PacketType.Unsuback, packetId, reasonCodes, properties: undefined };
   }
-  const properties = readProperties(reader, UNSUBACK_PROPERTIES);
+  const properties = readProperties(reader, ACK_PROPERTIES);
   while (reader.remaining > 0) reasonCodes.push(readReasonCode(reader, PacketType.Unsuback, 'client')); // [MQTT-3.11.3-2]
   if (reasonCodes.length === 0) throw protocolError('UNSUBACK has no reason code');
   return { type: PacketType.Unsuback, packetId, reasonCodes, properties };

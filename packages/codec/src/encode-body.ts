@@ -12,6 +12,7 @@ import {
   type PacketInput,
   PacketType,
   type ProtocolVersion,
+  type PublishAckInput,
   type SubackInput,
   type SubscribeInput,
   type SubscriptionInput,
@@ -20,18 +21,13 @@ import {
   type WillInput,
 } from './packets.ts';
 import {
+  ACK_PROPERTIES,
   AUTH_PROPERTIES,
   CONNACK_PROPERTIES,
   CONNECT_PROPERTIES,
   DISCONNECT_PROPERTIES,
   type PropertySet,
-  PUBACK_PROPERTIES,
-  PUBCOMP_PROPERTIES,
-  PUBREC_PROPERTIES,
-  PUBREL_PROPERTIES,
-  SUBACK_PROPERTIES,
   SUBSCRIBE_PROPERTIES,
-  UNSUBACK_PROPERTIES,
   UNSUBSCRIBE_PROPERTIES,
   WILL_PROPERTIES,
 } from './property-table.ts';
@@ -59,16 +55,10 @@ export function writeBody(writer: ByteWriter, packet: PacketInput, version: Prot
       writeConnack(writer, packet, version);
       break;
     case PacketType.Puback:
-      writeAckBody(writer, packet, PUBACK_PROPERTIES);
-      break;
     case PacketType.Pubrec:
-      writeAckBody(writer, packet, PUBREC_PROPERTIES);
-      break;
     case PacketType.Pubrel:
-      writeAckBody(writer, packet, PUBREL_PROPERTIES);
-      break;
     case PacketType.Pubcomp:
-      writeAckBody(writer, packet, PUBCOMP_PROPERTIES);
+      writeAckBody(writer, packet);
       break;
     case PacketType.Subscribe:
       writeSubscribe(writer, packet, version);
@@ -100,11 +90,12 @@ export function writeBody(writer: ByteWriter, packet: PacketInput, version: Prot
 function writePropertiesIn5<T extends object>(
   writer: ByteWriter,
   version: ProtocolVersion,
+  packet: string,
   set: PropertySet<T>,
   properties: T | undefined,
 ): void {
-  if (version === 5) writeProperties(writer, set, properties);
-  else refuseProperties(properties, set.packet);
+  if (version === 5) writeProperties(writer, packet, set, properties);
+  else refuseProperties(properties, packet);
 }
 
 /** 3.1 and 3.1.1 have no properties: leaving them out silently would lose what the caller wanted to say. */
@@ -147,7 +138,7 @@ function writeConnect(writer: ByteWriter, packet: ConnectInput, version: Protoco
       (cleanStart ? 2 : 0),
   );
   writer.uint16(checkedInteger(keepAlive, 0, 65_535, 'the keep alive of CONNECT'));
-  writePropertiesIn5(writer, version, CONNECT_PROPERTIES, properties);
+  writePropertiesIn5(writer, version, 'CONNECT', CONNECT_PROPERTIES, properties);
   // [MQTT-3.1.3-1]: client identifier, Will, user name, password.
   writer.text(clientId, 'the client identifier');
   if (will !== undefined) writeWill(writer, will, version);
@@ -161,7 +152,7 @@ function willFlags(will: WillInput): number {
 }
 
 function writeWill(writer: ByteWriter, will: WillInput, version: ProtocolVersion): void {
-  writePropertiesIn5(writer, version, WILL_PROPERTIES, will.properties); // [MQTT-3.1.2-9]
+  writePropertiesIn5(writer, version, 'the Will', WILL_PROPERTIES, will.properties); // [MQTT-3.1.2-9]
   const problem = typeof will.topic === 'string' ? checkTopicName(will.topic) : 'is not a string';
   if (problem !== undefined) throw notEncodable(`the Will topic ${problem}`); // [MQTT-4.7.0-1]
   writer.text(will.topic, 'the Will topic');
@@ -182,23 +173,19 @@ function writeConnack(writer: ByteWriter, packet: ConnackInput, version: Protoco
   // [MQTT-3.2.2-1]. In 3.1 the byte is reserved: Session Present is not told.
   writer.byte(sessionPresent && version !== 3 ? 1 : 0);
   writer.byte(reasonCode);
-  writePropertiesIn5(writer, version, CONNACK_PROPERTIES, properties);
+  writePropertiesIn5(writer, version, 'CONNACK', CONNACK_PROPERTIES, properties);
 }
 
 /** PUBACK, PUBREC, PUBREL and PUBCOMP with properties; the encoder has checked the packet and written the short forms. */
-function writeAckBody<T extends object>(
-  writer: ByteWriter,
-  packet: { readonly packetId: number; readonly reasonCode?: number; readonly properties?: T | undefined },
-  set: PropertySet<T>,
-): void {
+function writeAckBody(writer: ByteWriter, packet: PublishAckInput): void {
   writer.uint16(packet.packetId);
   writer.byte(packet.reasonCode ?? 0);
-  writeProperties(writer, set, packet.properties);
+  writeProperties(writer, packetName(packet.type), ACK_PROPERTIES, packet.properties);
 }
 
 function writeSubscribe(writer: ByteWriter, packet: SubscribeInput, version: ProtocolVersion): void {
   writePacketId(writer, packet.packetId, packet.type);
-  writePropertiesIn5(writer, version, SUBSCRIBE_PROPERTIES, packet.properties);
+  writePropertiesIn5(writer, version, 'SUBSCRIBE', SUBSCRIBE_PROPERTIES, packet.properties);
   if (packet.subscriptions.length === 0) throw notEncodable('SUBSCRIBE has no topic filter'); // [MQTT-3.8.3-2]
   for (const subscription of packet.subscriptions) {
     writeFilter(writer, subscription.filter);
@@ -235,7 +222,7 @@ function subscriptionOptions(subscription: SubscriptionInput, version: ProtocolV
 
 function writeSuback(writer: ByteWriter, packet: SubackInput, version: ProtocolVersion): void {
   writePacketId(writer, packet.packetId, packet.type);
-  writePropertiesIn5(writer, version, SUBACK_PROPERTIES, packet.properties);
+  writePropertiesIn5(writer, version, 'SUBACK', ACK_PROPERTIES, packet.properties);
   if (packet.reasonCodes.length === 0) throw notEncodable('SUBACK has no reason code');
   for (const code of packet.reasonCodes) {
     if (version === 5)
@@ -249,14 +236,14 @@ function writeSuback(writer: ByteWriter, packet: SubackInput, version: ProtocolV
 
 function writeUnsubscribe(writer: ByteWriter, packet: UnsubscribeInput, version: ProtocolVersion): void {
   writePacketId(writer, packet.packetId, packet.type);
-  writePropertiesIn5(writer, version, UNSUBSCRIBE_PROPERTIES, packet.properties);
+  writePropertiesIn5(writer, version, 'UNSUBSCRIBE', UNSUBSCRIBE_PROPERTIES, packet.properties);
   if (packet.filters.length === 0) throw notEncodable('UNSUBSCRIBE has no topic filter'); // [MQTT-3.10.3-2]
   for (const filter of packet.filters) writeFilter(writer, filter);
 }
 
 function writeUnsuback(writer: ByteWriter, packet: UnsubackInput, version: ProtocolVersion): void {
   writePacketId(writer, packet.packetId, packet.type);
-  writePropertiesIn5(writer, version, UNSUBACK_PROPERTIES, packet.properties);
+  writePropertiesIn5(writer, version, 'UNSUBACK', ACK_PROPERTIES, packet.properties);
   const { reasonCodes = [] } = packet;
   if (version !== 5) {
     if (reasonCodes.length > 0)
@@ -286,7 +273,7 @@ function writeDisconnect(writer: ByteWriter, packet: DisconnectInput, version: P
     );
   }
   writer.byte(reasonCode);
-  writeProperties(writer, DISCONNECT_PROPERTIES, properties);
+  writeProperties(writer, 'DISCONNECT', DISCONNECT_PROPERTIES, properties);
 }
 
 function writeAuth(writer: ByteWriter, packet: AuthInput, version: ProtocolVersion): void {
@@ -295,5 +282,5 @@ function writeAuth(writer: ByteWriter, packet: AuthInput, version: ProtocolVersi
     throw notEncodable('AUTH has no authentication method'); // [MQTT-4.12.0-5]
   }
   writer.byte(checkCode(packet.reasonCode ?? 0, packet.type)); // [MQTT-3.15.2-1]
-  writeProperties(writer, AUTH_PROPERTIES, packet.properties);
+  writeProperties(writer, 'AUTH', AUTH_PROPERTIES, packet.properties);
 }

@@ -10,12 +10,9 @@ import {
   type PacketInput,
   PacketType,
   type ProtocolVersion,
-  type PubackInput,
-  type PubcompInput,
+  type PublishAckInput,
   type PublishInput,
   type PublishProperties,
-  type PubrecInput,
-  type PubrelInput,
 } from './packets.ts';
 import { checkedInteger } from './property-writer.ts';
 import { publishPropertiesSize, writePublishProperties } from './publish-properties.ts';
@@ -27,8 +24,6 @@ import {
   variableByteIntegerSize,
   writeVariableByteInteger,
 } from './variable-byte-integer.ts';
-
-type PublishAckInput = PubackInput | PubrecInput | PubrelInput | PubcompInput;
 
 const NO_BYTES = new Uint8Array(0);
 

@@ -9,7 +9,6 @@ export { CodecError, type CodecErrorCode, UnsupportedProtocolError } from './err
 export { FrameReader, MAX_PACKET_SIZE } from './frame-reader.ts';
 export { packetName } from './packet-names.ts';
 export * from './packets.ts';
-export { PropertyId } from './property-table.ts';
 export { PublishHead, patchMessageExpiry, patchPacketId } from './publish-head.ts';
 export { isSameBytes, PublishReader, readTopic } from './publish-reader.ts';
 export * from './reason-codes.ts';

@@ -2,7 +2,8 @@
 //
 // A decoded packet has every field, `undefined` where the wire had nothing, so that objects of one type always have
 // the same shape. For encoding there is a looser form of each (`PublishInput` for `Publish`, and so on), in which
-// fields with a default may be left out. `properties` exists in 5.0 only and is `undefined` in other versions.
+// fields with a default may be left out. `properties` exists in 5.0 only; it is `undefined` in other versions and in a
+// packet of 5.0 that has none.
 
 /** The packet types by name, as they stand in the upper half of a packet's first byte. */
 export const PacketType = {
@@ -264,6 +265,8 @@ export type PubackInput = WithDefaults<Puback, 'type' | 'packetId'>;
 export type PubrecInput = WithDefaults<Pubrec, 'type' | 'packetId'>;
 export type PubrelInput = WithDefaults<Pubrel, 'type' | 'packetId'>;
 export type PubcompInput = WithDefaults<Pubcomp, 'type' | 'packetId'>;
+/** The four packets that acknowledge a PUBLISH, which look alike. */
+export type PublishAckInput = PubackInput | PubrecInput | PubrelInput | PubcompInput;
 export type SubscribeInput = Omit<WithDefaults<Subscribe, 'type' | 'packetId'>, 'subscriptions'> & {
   readonly subscriptions: readonly SubscriptionInput[];
 };

@@ -11,20 +11,20 @@ export function readProperties<T>(reader: PacketReader, set: PropertySet<T>): T 
   if (length === 0) return undefined;
   const packetEnd = reader.end;
   if (reader.position + length > packetEnd)
-    throw malformed(`the properties of ${set.packet} go beyond the packet`);
+    throw malformed(`the properties of ${reader.packet} go beyond the packet`);
   reader.end = reader.position + length;
   const values: Record<string, unknown> = {};
   while (reader.position < reader.end) {
     const id = reader.variableByteInteger('a property identifier');
-    const spec = set.specs.find((candidate) => candidate.id === id);
-    if (spec === undefined) throw unknownProperty(id, set.packet);
+    const spec = set.find((candidate) => candidate.id === id);
+    if (spec === undefined) throw unknownProperty(id, reader.packet);
     if (spec.type === 'pairs') {
       const pair = [reader.text('a user property'), reader.text('a user property')];
       const pairs = values[spec.name];
       if (Array.isArray(pairs)) pairs.push(pair);
       else values[spec.name] = [pair];
     } else {
-      if (values[spec.name] !== undefined) throw repeatedProperty(spec.name, set.packet);
+      if (values[spec.name] !== undefined) throw repeatedProperty(spec.name, reader.packet);
       values[spec.name] = readValue(reader, spec);
     }
   }

@@ -8,6 +8,7 @@ import { checkTopicName } from './topics.ts';
 /** Writes the property length and the properties. A property of the object that the packet cannot have is refused. */
 export function writeProperties<T extends object>(
   writer: ByteWriter,
+  packet: string,
   set: PropertySet<T>,
   properties: T | undefined,
 ): void {
@@ -16,19 +17,23 @@ export function writeProperties<T extends object>(
     return;
   }
   const values = properties as Readonly<Record<string, unknown>>;
-  refuseUnknown(values, set);
+  refuseUnknown(values, packet, set);
   writer.lengthPrefixed(() => {
-    for (const spec of set.specs) {
+    for (const spec of set) {
       const value = values[spec.name];
-      if (value !== undefined) writeProperty(writer, set.packet, spec, value);
+      if (value !== undefined) writeProperty(writer, packet, spec, value);
     }
   });
 }
 
-function refuseUnknown<T>(values: Readonly<Record<string, unknown>>, set: PropertySet<T>): void {
+function refuseUnknown(
+  values: Readonly<Record<string, unknown>>,
+  packet: string,
+  set: readonly PropertySpec[],
+): void {
   for (const name of Object.keys(values)) {
-    if (values[name] !== undefined && !set.specs.some((spec) => spec.name === name)) {
-      throw notEncodable(`${set.packet} cannot have the property ${name}`);
+    if (values[name] !== undefined && !set.some((spec) => spec.name === name)) {
+      throw notEncodable(`${packet} cannot have the property ${name}`);
     }
   }
 }

@@ -7,7 +7,7 @@
 
 import { notEncodable } from './errors.ts';
 import type { ProtocolVersion, QoS } from './packets.ts';
-import { PropertyId } from './property-table.ts';
+import { SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS } from './property-table.ts';
 import { writeBytes } from './utf8.ts';
 import {
   MAX_VARIABLE_BYTE_INTEGER,
@@ -84,12 +84,12 @@ export class PublishHead {
     this.propertiesAt = offset;
     offset = writeBytes(target, offset, this.properties);
     if (this.topicAlias !== 0) {
-      target[offset++] = PropertyId.TopicAlias;
+      target[offset++] = TOPIC_ALIAS;
       target[offset++] = this.topicAlias >>> 8;
       target[offset++] = this.topicAlias & 255;
     }
     for (const identifier of this.subscriptionIdentifiers) {
-      target[offset++] = PropertyId.SubscriptionIdentifier;
+      target[offset++] = SUBSCRIPTION_IDENTIFIER;
       offset = writeVariableByteInteger(target, offset, identifier);
     }
     return offset;

@@ -8,12 +8,21 @@
 // subscription identifiers belong to one connection and are dropped (see copyForwardedProperties). The place of the
 // message expiry interval in them is known, so that the remaining seconds can be written into a copy.
 
-import { type CodecError, malformed, protocolError } from './errors.ts';
+import { CodecError, malformed, protocolError } from './errors.ts';
 import { PacketReader } from './packet-reader.ts';
 import type { ProtocolVersion, PublishProperties, QoS } from './packets.ts';
 import { badValue, repeatedProperty, unknownProperty } from './property-reader.ts';
-import { PropertyId } from './property-table.ts';
-import { readPublishProperties, topicAliasZero } from './publish-properties.ts';
+import {
+  CONTENT_TYPE,
+  CORRELATION_DATA,
+  MESSAGE_EXPIRY_INTERVAL,
+  PAYLOAD_FORMAT_INDICATOR,
+  RESPONSE_TOPIC,
+  SUBSCRIPTION_IDENTIFIER,
+  TOPIC_ALIAS,
+  USER_PROPERTY,
+} from './property-table.ts';
+import { readPublishProperties } from './publish-properties.ts';
 import { TextCache } from './text-cache.ts';
 import { checkTopicName } from './topics.ts';
 import { badText, decodeText, isWellFormedText } from './utf8.ts';
@@ -91,7 +100,6 @@ export class PublishReader {
   decodeProperties(bytes: Uint8Array): PublishProperties | undefined {
     return readPublishProperties(
       new PacketReader(bytes, this.propertiesStart, this.propertiesEnd, 'PUBLISH'),
-      false,
     );
   }
 
@@ -110,7 +118,7 @@ export class PublishReader {
     while (at < this.propertiesEnd) {
       const next = endOfProperty(bytes, at);
       const id = bytes[at]!;
-      if (id === PropertyId.TopicAlias || id === PropertyId.SubscriptionIdentifier) {
+      if (id === TOPIC_ALIAS || id === SUBSCRIPTION_IDENTIFIER) {
         target.set(bytes.subarray(runStart, at), offset);
         offset += at - runStart;
         runStart = next;
@@ -187,44 +195,47 @@ export class PublishReader {
       const id = bytes[at]!;
       const next = endOfPropertyWithin(bytes, at, end);
       switch (id) {
-        case PropertyId.PayloadFormatIndicator: {
+        case PAYLOAD_FORMAT_INDICATOR: {
           if (this.payloadFormatIndicator !== -1) throw repeatedProperty('payloadFormatIndicator', 'PUBLISH');
           const value = bytes[at + 1]!;
           if (value !== 0 && value !== 1) throw badValue('payloadFormatIndicator', 'PUBLISH', value);
           this.payloadFormatIndicator = value;
           break;
         }
-        case PropertyId.MessageExpiryInterval:
+        case MESSAGE_EXPIRY_INTERVAL:
           if (this.messageExpiryInterval !== -1) throw repeatedProperty('messageExpiryInterval', 'PUBLISH');
           this.messageExpiryInterval =
             bytes[at + 1]! * 16_777_216 + ((bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!);
           this.forwardedExpiryOffset = at + 1 - this.propertiesStart - dropped;
           break;
-        case PropertyId.ContentType:
+        case CONTENT_TYPE:
           if (this.hasContentType) throw repeatedProperty('contentType', 'PUBLISH');
           if (!isWellFormedText(bytes, at + 3, next)) throw badText('contentType'); // [MQTT-3.3.2-19]
           this.hasContentType = true;
           break;
-        case PropertyId.ResponseTopic:
+        case RESPONSE_TOPIC:
           if (this.hasResponseTopic) throw repeatedProperty('responseTopic', 'PUBLISH');
           checkResponseTopic(bytes, at + 3, next);
           this.hasResponseTopic = true;
           break;
-        case PropertyId.CorrelationData:
+        case CORRELATION_DATA:
           if (this.hasCorrelationData) throw repeatedProperty('correlationData', 'PUBLISH');
           this.hasCorrelationData = true;
           break;
-        case PropertyId.SubscriptionIdentifier:
+        case SUBSCRIPTION_IDENTIFIER:
           // [MQTT-3.3.4-6]
           if (fromClient) throw protocolError('PUBLISH from a client has a subscription identifier');
           if (bytes[at + 1] === 0) throw badValue('subscriptionIdentifier', 'PUBLISH', 0);
           this.subscriptionIdentifierCount++;
           dropped += next - at;
           break;
-        case PropertyId.TopicAlias:
+        case TOPIC_ALIAS:
           if (this.topicAlias !== 0) throw repeatedProperty('topicAlias', 'PUBLISH');
           this.topicAlias = (bytes[at + 1]! << 8) | bytes[at + 2]!;
-          if (this.topicAlias === 0) throw topicAliasZero(); // [MQTT-3.3.2-8]
+          if (this.topicAlias === 0) {
+            // [MQTT-3.3.2-8]
+            throw new CodecError('TOBYMQ_PACKET_INVALID', 0x94, 'PUBLISH has the topic alias 0');
+          }
           dropped += next - at;
           break;
         default: {
@@ -256,18 +267,18 @@ function checkResponseTopic(bytes: Uint8Array, start: number, end: number): void
 /** Where the property that begins at `at` ends, in a section that is known to be valid. */
 function endOfProperty(bytes: Uint8Array, at: number): number {
   switch (bytes[at]) {
-    case PropertyId.PayloadFormatIndicator:
+    case PAYLOAD_FORMAT_INDICATOR:
       return at + 2;
-    case PropertyId.MessageExpiryInterval:
+    case MESSAGE_EXPIRY_INTERVAL:
       return at + 5;
-    case PropertyId.TopicAlias:
+    case TOPIC_ALIAS:
       return at + 3;
-    case PropertyId.SubscriptionIdentifier: {
+    case SUBSCRIPTION_IDENTIFIER: {
       let next = at + 1;
       while (bytes[next]! > 127) next++;
       return next + 1;
     }
-    case PropertyId.UserProperty: {
+    case USER_PROPERTY: {
       const nameEnd = at + 3 + ((bytes[at + 1]! << 8) | bytes[at + 2]!);
       return nameEnd + 2 + ((bytes[nameEnd]! << 8) | bytes[nameEnd + 1]!);
     }
@@ -279,24 +290,24 @@ function endOfProperty(bytes: Uint8Array, at: number): number {
 /** The same for a section that came from the network: refuses unknown properties and those that `end` cuts. */
 function endOfPropertyWithin(bytes: Uint8Array, at: number, end: number): number {
   switch (bytes[at]) {
-    case PropertyId.SubscriptionIdentifier: {
+    case SUBSCRIPTION_IDENTIFIER: {
       const reader = new PacketReader(bytes, at + 1, end, 'PUBLISH');
       reader.variableByteInteger('subscriptionIdentifier');
       return reader.position;
     }
-    case PropertyId.UserProperty: {
+    case USER_PROPERTY: {
       const nameEnd = at + 3 + ((bytes[at + 1]! << 8) | bytes[at + 2]!);
       if (at + 3 > end || nameEnd + 2 > end) throw cutShort();
       break;
     }
-    case PropertyId.ContentType:
-    case PropertyId.ResponseTopic:
-    case PropertyId.CorrelationData:
+    case CONTENT_TYPE:
+    case RESPONSE_TOPIC:
+    case CORRELATION_DATA:
       if (at + 3 > end) throw cutShort();
       break;
-    case PropertyId.PayloadFormatIndicator:
-    case PropertyId.MessageExpiryInterval:
-    case PropertyId.TopicAlias:
+    case PAYLOAD_FORMAT_INDICATOR:
+    case MESSAGE_EXPIRY_INTERVAL:
+    case TOPIC_ALIAS:
       break;
     default:
       throw unknownProperty(bytes[at]!, 'PUBLISH');
