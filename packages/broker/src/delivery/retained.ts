@@ -56,23 +56,17 @@ export class RetainedMessages {
       return false;
     }
     const stored = message.stored();
+    const before = this.tree.get(message.topic);
     this.#set(stored); // [MQTT-3.3.1-5]
     // What the server says of itself is of no use after a restart.
     if (isSysTopic(stored.topic)) return false;
     core.store.putRetained(stored);
-    core.gate.touch();
+    core.gate.undoOnFailure(() => this.#restore(stored, before));
     return true;
   }
 
   get(topic: string): StoredMessage | undefined {
     return this.tree.get(topic);
-  }
-
-  /** Puts a message back that was there before one that could not be stored. */
-  restore(topic: string, before: StoredMessage | undefined): void {
-    if (before === undefined) this.tree.delete(topic);
-    else this.tree.set(topic, before, before.payload.length);
-    this.#count();
   }
 
   delete(topic: string): boolean {
@@ -92,6 +86,14 @@ export class RetainedMessages {
   /** Sends the retained messages that match a new subscription. */
   replay(session: Session, subscription: Subscription<Subscriber>): void {
     new Replay(this.#core, session, subscription, this.tree.cursor(subscription.filter)).step();
+  }
+
+  /** A message that could not be stored makes way for the one before it. */
+  #restore(failed: StoredMessage, before: StoredMessage | undefined): void {
+    if (this.tree.get(failed.topic) !== failed) return;
+    if (before === undefined) this.tree.delete(failed.topic);
+    else this.tree.set(before.topic, before, before.payload.length);
+    this.#count();
   }
 
   #set(message: StoredMessage): void {
@@ -162,7 +164,8 @@ class Replay {
     const core = this.#core;
     const now = core.clock.now();
     if (kept.expiresAt > 0 && kept.expiresAt <= now) return; // [N31]
-    const { qos: granted, subscriptionIds } = this.#subscription;
+    const { qos: granted, subscriptionIds, noLocal } = this.#subscription;
+    if (noLocal && kept.publisher === this.#session.clientId) return; // [MQTT-3.8.3-3]
     const qos: QoS = kept.qos < granted ? kept.qos : granted;
     const message = core.borrowMessage();
     // In a queue it is a message of its own: the same one may be retained for hours and wait there twice.
@@ -170,10 +173,7 @@ class Replay {
     // RETAIN is set on what is sent because of a new subscription, whatever Retain As Published says. [N30]
     if (qos === 0) this.#session.link?.sendPublish(message, 0, true, false, 0, subscriptionIds);
     else this.#session.enqueue(message, qos, true, subscriptionIds, undefined);
-    if (message.storeTargets.length > 0) {
-      core.store.enqueue(message.stored(), message.storeTargets);
-      message.storeTargets = [];
-    }
+    message.store(core.store);
     core.returnMessage(message);
   }
 }

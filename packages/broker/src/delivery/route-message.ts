@@ -40,10 +40,7 @@ export function routeAlong(
     chosen.subscriber.deliver(message, chosen, group);
     copies++;
   }
-  if (message.storeTargets.length > 0) {
-    core.store.enqueue(message.stored(), message.storeTargets);
-    message.storeTargets = [];
-  }
+  message.store(core.store);
   if (copies === 0) core.metrics.publishUnmatched++;
   return copies;
 }

@@ -9,7 +9,7 @@
 // Each such form is encoded at most once per message, into a buffer of its own that is used again for the next message.
 
 import type { QoS } from '@tobymq/codec';
-import type { QueueTarget, StoredMessage } from '../store/store.ts';
+import type { QueueTarget, Store, StoredMessage } from '../store/store.ts';
 import { encodeForm, PublishForm } from './encode-publish.ts';
 import { REFERENCE_BYTES_MIN } from './sizes.ts';
 
@@ -132,6 +132,13 @@ export class RoutedMessage {
       publisher: this.publisherId,
     };
     return this.#stored;
+  }
+
+  /** Writes the message to the queues that were collected in `storeTargets`. */
+  store(store: Store): void {
+    if (this.storeTargets.length === 0) return;
+    store.enqueue(this.stored(), this.storeTargets);
+    this.storeTargets = [];
   }
 
   /** The PUBLISH in one form, encoded or reused. */

@@ -79,9 +79,13 @@ export function acceptConnect(
   const properties = connackProperties(connection, attempt, answer, keepAlive, expiryInterval);
   // 3.1 has no Session Present; its byte is reserved. [V31]
   const sessionPresent = isPresent && connect.protocolVersion !== 3; // [MQTT-3.2.2-2], [MQTT-3.2.2-3]
+  session.pending = connection;
   const welcome = () => {
-    session.pending = undefined;
-    sender.packet({ type: PacketType.Connack, sessionPresent, reasonCode: 0, properties }); // [MQTT-3.1.4-5]
+    // [MQTT-3.1.4-5]
+    if (!sender.packet({ type: PacketType.Connack, sessionPresent, reasonCode: 0, properties })) {
+      connection.close(serverClose(0x95, 'the maximum packet size of the client is too small for CONNACK'));
+      return;
+    }
     serve(connection, session, client, isPresent, keepAlive, connect.cleanStart);
   };
   // The client is told of its session when that is stored; or, when it asked for a new one, when the old one is gone.
@@ -90,7 +94,6 @@ export function acceptConnect(
     return;
   }
   // Nothing may reach the client before CONNACK [MQTT-3.2.0-1]: messages go to the queue in the store, and reading stops.
-  session.pending = connection;
   connection.pause(Pause.Answer);
   connection.gate(
     {

@@ -3,6 +3,7 @@
 import type { ProtocolVersion } from '@tobymq/codec';
 import { SESSION_TAKEN_OVER } from '../connection/close.ts';
 import type { Core } from '../core.ts';
+import type { ClientInfo } from '../extension.ts';
 
 import { Subscription } from '../routing/subscription.ts';
 import type { LoadedSession } from '../store/store.ts';
@@ -97,6 +98,7 @@ export class SessionRegistry {
     const wasConnected = loaded.session.disconnectedAt === 0;
     session.disconnectedAt = wasConnected ? now : loaded.session.disconnectedAt;
     session.will = loaded.session.will;
+    if (session.will !== undefined) session.willOwner = unknownOwner(loaded);
     session.queuedMessages = loaded.queuedMessages;
     session.queuedBytes = loaded.queuedBytes;
     if (loaded.inboundPacketIds.length > 0) {
@@ -174,11 +176,24 @@ export class SessionRegistry {
       const message = core.borrowMessage();
       message.load(delivery.message, core.clock.now());
       next.subscriber.deliver(message, next, group);
-      if (message.storeTargets.length > 0) {
-        core.store.enqueue(message.stored(), message.storeTargets);
-        message.storeTargets = [];
-      }
+      message.store(core.store);
       core.returnMessage(message);
     }
   }
+}
+
+/** Of the owner of a Will that was loaded, only the names are known; rules are asked about them. */
+function unknownOwner({ session }: LoadedSession): ClientInfo {
+  const { clientId, username, protocolVersion } = session;
+  return {
+    clientId,
+    username,
+    protocolVersion,
+    remoteAddress: '',
+    remotePort: 0,
+    listener: '',
+    peer: { transport: '' },
+    identity: undefined,
+    connectedAt: 0,
+  };
 }

@@ -226,8 +226,12 @@ export class Session extends Subscriber {
     this.queuedMessages++;
     this.queuedBytes += stored.payload.length;
     if (this.isPersistent) {
-      if (isSecondCopy) this.core.store.enqueue(stored, [target]);
-      else message.storeTargets.push(target);
+      if (isSecondCopy) {
+        message.store(this.core.store); // Queues are ordered as they were written to.
+        this.core.store.enqueue(stored, [target]);
+      } else {
+        message.storeTargets.push(target);
+      }
       message.isWritten = true;
       this.core.gate.track(this, delivery);
     }
@@ -339,6 +343,7 @@ export class Session extends Subscriber {
   /** A connection serves this session from now on; what is stored for it is sent. */
   attach(link: SessionLink): void {
     this.link = link;
+    this.pending = undefined;
     this.disconnectedAt = 0;
     if (this.queuedMessages > 0 && this.isPersistent) beginLoading(this);
   }

@@ -42,6 +42,7 @@ export class CommitGate {
   #waiters: BatchWaiter[] = [];
   #sends: WaitingSend[] = [];
   #tracked: TrackedDelivery[] = [];
+  #undos: (() => void)[] = [];
   #isScheduled = false;
   #isCommitting = false;
   #idle: (() => void)[] = [];
@@ -99,6 +100,12 @@ export class CommitGate {
     this.touch();
   }
 
+  /** Something in memory that is to be taken back if this batch fails. */
+  undoOnFailure(undo: () => void): void {
+    if (this.#store.durable) this.#undos.push(undo);
+    this.touch();
+  }
+
   /** Resolves when nothing is waiting for the store any more. */
   async settled(): Promise<void> {
     while (this.#isCommitting || this.#isScheduled)
@@ -109,6 +116,7 @@ export class CommitGate {
     this.#isScheduled = false;
     if (!this.#store.dirty && this.#waiters.length === 0 && this.#sends.length === 0) {
       this.#tracked.length = 0;
+      this.#undos.length = 0;
       this.#wakeIdle();
       return;
     }
@@ -116,9 +124,11 @@ export class CommitGate {
     const waiters = this.#waiters;
     const sends = this.#sends;
     const tracked = this.#tracked;
+    const undos = this.#undos;
     this.#waiters = [];
     this.#sends = [];
     this.#tracked = [];
+    this.#undos = [];
     this.#isCommitting = true;
     this.#metrics.commits++;
     this.#store.commit().then(
@@ -129,6 +139,7 @@ export class CommitGate {
         this.#finish();
       },
       (error: unknown) => {
+        for (const undo of undos) undo();
         this.#fail(batch, waiters, tracked, error);
         this.#finish();
       },
