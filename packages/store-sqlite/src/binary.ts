@@ -186,8 +186,13 @@ export class ByteReader {
   }
 
   text(): string {
-    const length = this.varint();
-    if (length === 0) return '';
-    return this.raw(length).toString('utf8');
+    return this.fixedText(this.varint());
+  }
+
+  /** A text whose length is known from elsewhere. */
+  fixedText(length: number): string {
+    const start = this.position;
+    this.position += length;
+    return this.#bytes.toString('utf8', start, this.position);
   }
 }

@@ -2,6 +2,7 @@
 
 import type { LoadedSession, StoredDelivery, StoredMessage, StoredSubscription } from '@tobymq/broker';
 import { ByteReader } from './binary.ts';
+import type { Columns, SessionPage } from './read-pages.ts';
 import {
   packetIdOf,
   qosOf,
@@ -13,22 +14,84 @@ import {
   stateOf,
 } from './records.ts';
 
-export function decodeSessions(bytes: Uint8Array): LoadedSession[] {
-  const from = new ByteReader(bytes);
+export function decodeSessions(page: SessionPage): LoadedSession[] {
+  const keys = numbersOf(page.sessions.numbers);
+  const records = new ByteReader(page.sessions.bytes);
+  const filters = new FilterCursor(page.filters);
+  const inbound = new NumberCursor(page.inbound, 2);
+  const queues = new NumberCursor(page.queues, 3);
   const sessions: LoadedSession[] = [];
-  while (!from.atEnd) {
-    const session = readSession(from.number(), from.bytes());
-    const subscriptions: StoredSubscription[] = [];
-    for (let left = from.u32(); left > 0; left--) {
-      subscriptions.push(readSubscription(from.text(), from.u8(), from.number()));
-    }
+  for (let i = 0; i < keys.length; i += 2) {
+    const key = keys[i]!;
+    const end = records.position + keys[i + 1]!;
+    const session = readSession(key, records);
+    records.position = end;
     const inboundPacketIds: number[] = [];
-    for (let left = from.u32(); left > 0; left--) inboundPacketIds.push(from.number());
-    const queuedMessages = from.number();
-    const queuedBytes = from.number();
-    sessions.push({ session, subscriptions, inboundPacketIds, queuedMessages, queuedBytes });
+    while (inbound.isAt(key)) inboundPacketIds.push(inbound.take(1));
+    let queuedMessages = 0;
+    let queuedBytes = 0;
+    if (queues.isAt(key)) {
+      queuedMessages = queues.look(1);
+      queuedBytes = queues.take(2);
+    }
+    sessions.push({ session, subscriptions: filters.of(key), inboundPacketIds, queuedMessages, queuedBytes });
   }
   return sessions;
+}
+
+function numbersOf(list: string): readonly number[] {
+  return JSON.parse(`[${list}]`) as number[];
+}
+
+/** Walks rows of numbers that are sorted by session key, which stands first in each. */
+class NumberCursor {
+  readonly #numbers: readonly number[];
+  readonly #width: number;
+  #at = 0;
+
+  constructor(list: string, width: number) {
+    this.#numbers = numbersOf(list);
+    this.#width = width;
+  }
+
+  /** Whether the current row belongs to that session. Rows of sessions that are gone are passed over. */
+  isAt(sessionKey: number): boolean {
+    while (this.#at < this.#numbers.length && this.#numbers[this.#at]! < sessionKey) this.#at += this.#width;
+    return this.#numbers[this.#at] === sessionKey;
+  }
+
+  look(column: number): number {
+    return this.#numbers[this.#at + column]!;
+  }
+
+  /** A number of the current row, which is done with that. */
+  take(column: number): number {
+    const value = this.look(column);
+    this.#at += this.#width;
+    return value;
+  }
+}
+
+class FilterCursor {
+  readonly #numbers: readonly number[];
+  readonly #bytes: ByteReader;
+  #at = 0;
+
+  constructor({ numbers, bytes }: Columns) {
+    this.#numbers = numbersOf(numbers);
+    this.#bytes = new ByteReader(bytes);
+  }
+
+  of(sessionKey: number): StoredSubscription[] {
+    const found: StoredSubscription[] = [];
+    const numbers = this.#numbers;
+    for (; this.#at < numbers.length && numbers[this.#at]! <= sessionKey; this.#at += 4) {
+      const filter = this.#bytes.fixedText(numbers[this.#at + 1]!);
+      if (numbers[this.#at] !== sessionKey) continue;
+      found.push(readSubscription(filter, numbers[this.#at + 2]!, numbers[this.#at + 3]!));
+    }
+    return found;
+  }
 }
 
 export function decodeDeliveries(bytes: Uint8Array): StoredDelivery[] {

@@ -79,8 +79,7 @@ export function writeSession(to: ByteWriter, session: StoredSession): void {
   to.setU32(start, to.length - start - 4);
 }
 
-export function readSession(key: number, record: Uint8Array): StoredSession {
-  const from = new ByteReader(record);
+export function readSession(key: number, from: ByteReader): StoredSession {
   const flags = from.u8();
   return {
     key,

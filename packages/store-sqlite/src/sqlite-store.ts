@@ -74,11 +74,19 @@ export class SqliteStore implements Store {
   }
 
   async *loadSessions(): AsyncIterable<readonly LoadedSession[]> {
-    let afterKey: number | undefined = -1;
-    while (afterKey !== undefined) {
-      const page: Answers['sessions'] = await this.#read('sessions', { afterKey, count: sessionsPerPage });
-      afterKey = page.next;
-      if (page.bytes.length > 0) yield decodeSessions(page.bytes);
+    const read = (afterKey: number): Promise<Answers['sessions']> => {
+      const page = this.#read('sessions', { afterKey, count: sessionsPerPage });
+      // Handled where it is awaited; it never is when the reader stops early.
+      page.catch(() => undefined);
+      return page;
+    };
+    let ahead: Promise<Answers['sessions']> | undefined = read(-1);
+    while (ahead !== undefined) {
+      const page: Answers['sessions'] = await ahead;
+      // The worker reads the next page while this one is being used.
+      ahead = page.next === undefined ? undefined : read(page.next);
+      const sessions = decodeSessions(page);
+      if (sessions.length > 0) yield sessions;
     }
   }
 

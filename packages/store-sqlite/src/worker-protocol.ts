@@ -4,7 +4,7 @@
 import type { StoreState } from '@tobymq/broker';
 import type { ErrorRecord } from './errors.ts';
 import type { Settings } from './options.ts';
-import type { Page } from './read-pages.ts';
+import type { Page, SessionPage } from './read-pages.ts';
 import type { RepairReport } from './repair.ts';
 
 export interface Requests {
@@ -23,7 +23,7 @@ export interface Requests {
 export interface Answers {
   open: { state: StoreState; repairReport: RepairReport | undefined };
   commit: undefined;
-  sessions: Page<number>;
+  sessions: SessionPage;
   queue: Page<number>;
   retained: Page<Uint8Array>;
   value: Uint8Array | undefined;
