@@ -390,7 +390,9 @@ export class Broker {
     for (const connection of this.#connections()) connection.stream.destroy();
     clearInterval(this.#timer);
     this.#sys?.stop();
-    await core.gate.settled();
+    // A store that cannot write must not keep the process from ending.
+    const timeout = new Promise<void>((resolve) => setTimeout(resolve, deadlineMs).unref());
+    await Promise.race([core.gate.settled(), timeout]);
     await core.bus?.stop();
     await core.store.close();
   }

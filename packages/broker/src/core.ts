@@ -145,6 +145,7 @@ export class Core {
 
   async #trim(session: Session): Promise<void> {
     const { queueMessagesMax, queueBytesMax } = this.limits;
+    await Promise.resolve(); // The message that needs the room is about to be counted.
     try {
       while (
         !session.hasEnded &&

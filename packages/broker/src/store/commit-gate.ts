@@ -17,6 +17,10 @@ import type { Session } from '../session/session.ts';
 import type { SessionLink } from '../session/session-link.ts';
 import type { Store } from './store.ts';
 
+/** The pause after a failed commit; it doubles with each further one up to the maximum. */
+const RETRY_MS = 5;
+const RETRY_MS_MAX = 200;
+
 /** Who waits for a batch. */
 export interface BatchWaiter {
   committed(batch: number): void;
@@ -64,7 +68,9 @@ export class CommitGate {
   touch(): void {
     if (this.#isScheduled || this.#isCommitting) return;
     this.#isScheduled = true;
-    setImmediate(this.#commit);
+    // A store that fails is not asked again at once, so that an outage costs no processor time.
+    if (this.#failures > 0) setTimeout(this.#commit, Math.min(RETRY_MS_MAX, RETRY_MS << Math.min(this.#failures, 5)));
+    else setImmediate(this.#commit);
   }
 
   /** Tells `waiter` about the open batch. */

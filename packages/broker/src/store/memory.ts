@@ -39,7 +39,7 @@ const PAGE = 1_000;
  * const broker = await Broker.start({ store: new MemoryStore() });
  */
 export class MemoryStore implements Store {
-  readonly durable = false;
+  readonly durable: boolean = false;
   onHealth: StoreHealthListener | undefined = undefined;
   readonly #sessions = new Map<number, MemorySession>();
   readonly #retained = new Map<string, StoredMessage>();

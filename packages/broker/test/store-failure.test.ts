@@ -1,0 +1,217 @@
+// Stored, then acknowledged: with a store whose commits the test controls.
+
+import { decode, packet, packetType, property, type RawPeer } from '@tobymq/testkit';
+import { expect, test } from 'vitest';
+import { type LogFields, MemoryStore, type Store } from '../src/index.ts';
+import { connectPeer, openPeer, publishPacket, type RunningBroker, startBroker, subscribe, until } from './support.ts';
+
+/** A store in memory that says it is durable, and commits when it is told to. */
+class GatedStore extends MemoryStore implements Store {
+  override readonly durable = true;
+  #isDirty = false;
+  #pending: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  /** Whether commits succeed at once. */
+  isOpen = true;
+  isFull = false;
+
+  override get dirty(): boolean {
+    return this.#isDirty;
+  }
+
+  get isCommitting(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  override commit(): Promise<void> {
+    this.#isDirty = false;
+    if (this.isFull) return Promise.reject(new Error('no space left'));
+    if (this.isOpen) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject };
+    });
+  }
+
+  finish(error?: Error): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (error === undefined) pending?.resolve();
+    else pending?.reject(error);
+  }
+
+  override putSession(...args: Parameters<Store['putSession']>): void {
+    this.#isDirty = true;
+    super.putSession(...args);
+  }
+
+  override enqueue(...args: Parameters<Store['enqueue']>): void {
+    this.#isDirty = true;
+    super.enqueue(...args);
+  }
+
+  override putRetained(...args: Parameters<Store['putRetained']>): void {
+    this.#isDirty = true;
+    super.putRetained(...args);
+  }
+
+  override putSubscription(...args: Parameters<Store['putSubscription']>): void {
+    this.#isDirty = true;
+    super.putSubscription(...args);
+  }
+
+  override putInbound(...args: Parameters<Store['putInbound']>): void {
+    this.#isDirty = true;
+    super.putInbound(...args);
+  }
+
+  override markReleased(...args: Parameters<Store['markReleased']>): void {
+    this.#isDirty = true;
+    super.markReleased(...args);
+  }
+}
+
+const expiry = [[property.sessionExpiryInterval, 100]] as const;
+
+async function brokerWithSleeper(store: GatedStore, log?: (event: string, fields: LogFields) => void): Promise<RunningBroker> {
+  const running = await startBroker({
+    store,
+    logger: { log: (_level, event, fields) => log?.(event, fields) },
+  });
+  const sleeper = await connectPeer(running.port, { clientId: 'sleeper', clean: false, properties: expiry });
+  await subscribe(sleeper, 'keep/#', 2);
+  sleeper.send(packet.disconnect());
+  await sleeper.expectClose();
+  await running.broker.flush();
+  return running;
+}
+
+async function expectNothingBut(peer: RawPeer, type: number): Promise<void> {
+  peer.send(packet.pingreq());
+  expect((await peer.next()).type).toBe(type);
+}
+
+test('PUBACK waits for the commit of the message, and what needs no store does not wait', async () => {
+  const store = new GatedStore();
+  const { port } = await brokerWithSleeper(store);
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  store.isOpen = false;
+  publisher.send(publishPacket('keep/a', 'x', { qos: 1, id: 1 }));
+  await until(() => store.isCommitting);
+  await expectNothingBut(publisher, packetType.PINGRESP);
+  const other = await connectPeer(port, { clientId: 'other' });
+  other.send(publishPacket('elsewhere', 'x', { qos: 1, id: 1 }));
+  await other.expect(packetType.PUBACK);
+  store.isOpen = true;
+  store.finish();
+  expect(decode.ack(await publisher.expect(packetType.PUBACK), 5)).toMatchObject({ id: 1, reason: 0 });
+});
+
+test('acknowledgements of one client stay in order behind one that waits', async () => {
+  const store = new GatedStore();
+  const { port } = await brokerWithSleeper(store);
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  store.isOpen = false;
+  publisher.send(publishPacket('keep/a', 'x', { qos: 1, id: 1 }), publishPacket('free', 'x', { qos: 1, id: 2 }));
+  await until(() => store.isCommitting);
+  await expectNothingBut(publisher, packetType.PINGRESP);
+  store.finish();
+  expect(decode.ack(await publisher.expect(packetType.PUBACK), 5).id).toBe(1);
+  expect(decode.ack(await publisher.expect(packetType.PUBACK), 5).id).toBe(2);
+});
+
+test('a message that cannot be stored is refused with 0x97 and leaves the queue; afterwards all is well again', async () => {
+  const store = new GatedStore();
+  const events: string[] = [];
+  const { port, broker } = await brokerWithSleeper(store, (event) => events.push(event));
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  store.isFull = true;
+  for (const id of [1, 2]) {
+    publisher.send(publishPacket('keep/a', 'lost', { qos: 1, id }));
+    expect(decode.ack(await publisher.expect(packetType.PUBACK), 5)).toMatchObject({ id, reason: 0x97 });
+  }
+  publisher.send(publishPacket('keep/a', 'lost', { qos: 2, id: 3 }));
+  expect(decode.ack(await publisher.expect(packetType.PUBREC), 5).reason).toBe(0x97);
+  expect(broker.session('sleeper')?.queuedMessages).toBe(0);
+  expect(events.filter((event) => event === 'store-failed')).toEqual(['store-failed']);
+  store.isFull = false;
+  publisher.send(publishPacket('keep/a', 'kept', { qos: 1, id: 4 }));
+  expect(decode.ack(await publisher.expect(packetType.PUBACK), 5).reason).toBe(0);
+  expect(broker.session('sleeper')?.queuedMessages).toBe(1);
+});
+
+test('a 3.1.1 publisher gets no acknowledgement for a message that cannot be stored, and stays connected', async () => {
+  const store = new GatedStore();
+  const { port } = await brokerWithSleeper(store);
+  const publisher = await connectPeer(port, { version: 4, clientId: 'p' });
+  store.isFull = true;
+  publisher.send(packet.publish({ version: 4, topic: 'keep/a', payload: 'x', qos: 1, id: 1 }));
+  await until(() => !store.dirty);
+  await expectNothingBut(publisher, packetType.PINGRESP);
+  store.isFull = false;
+  publisher.send(packet.publish({ version: 4, topic: 'keep/a', payload: 'x', qos: 1, id: 1 }));
+  await publisher.expect(packetType.PUBACK);
+});
+
+test('a retained message that cannot be stored makes way for the one before it', async () => {
+  const store = new GatedStore();
+  const { port, broker } = await startBroker({ store });
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  publisher.send(publishPacket('r', 'first', { qos: 1, id: 1, retain: true }));
+  await publisher.expect(packetType.PUBACK);
+  store.isFull = true;
+  publisher.send(publishPacket('r', 'second', { qos: 1, id: 2, retain: true }));
+  expect(decode.ack(await publisher.expect(packetType.PUBACK), 5).reason).toBe(0x97);
+  expect([...broker.retained('r')].map(({ payload }) => Buffer.from(payload).toString())).toEqual(['first']);
+});
+
+test('CONNACK and SUBACK of a persistent session are refused when they cannot be stored', async () => {
+  const store = new GatedStore();
+  const { port } = await startBroker({ store });
+  const peer = await connectPeer(port, { clientId: 'c', clean: false, properties: expiry });
+  store.isFull = true;
+  expect(decode.codes(await subscribe(peer, 'a', 1), 5).codes).toEqual([0x97]);
+  const late = await openPeer(port);
+  late.send(packet.connect({ version: 5, clientId: 'late', clean: false, properties: expiry }));
+  expect(decode.connack(await late.expect(packetType.CONNACK), 5).reason).toBe(0x88);
+  await late.expectClose();
+  const clean = await connectPeer(port, { clientId: 'clean' });
+  expect(decode.codes(await subscribe(clean, 'a', 1), 5).codes).toEqual([1]);
+});
+
+test('nothing reaches a client before a CONNACK that waits for the store', async () => {
+  const store = new GatedStore();
+  const { port } = await brokerWithSleeper(store);
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  store.isOpen = false;
+  const sleeper = await openPeer(port);
+  sleeper.send(
+    packet.connect({ version: 5, clientId: 'sleeper', clean: false, properties: expiry }),
+    packet.pingreq(),
+  );
+  await until(() => store.isCommitting);
+  publisher.send(publishPacket('keep/a', 'zero'), publishPacket('keep/a', 'one', { qos: 1, id: 1 }));
+  await publisher.ping();
+  expect(sleeper.history).toEqual([]);
+  store.isOpen = true;
+  store.finish();
+  expect((await sleeper.next()).type).toBe(packetType.CONNACK);
+  expect(decode.publish(await sleeper.take(packetType.PUBLISH), 5).payload.toString()).toBe('one');
+});
+
+test('a QoS 2 message goes to a persistent session when message and packet id are stored, a QoS 1 message at once', async () => {
+  const store = new GatedStore();
+  const { port } = await startBroker({ store });
+  const receiver = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  await subscribe(receiver, 'q/#', 2);
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  store.isOpen = false;
+  publisher.send(publishPacket('q/2', 'two', { qos: 2, id: 1 }), publishPacket('q/1', 'one', { qos: 1, id: 2 }));
+  expect(decode.publish(await receiver.expect(packetType.PUBLISH), 5).topic).toBe('q/1');
+  await until(() => store.isCommitting);
+  await expectNothingBut(receiver, packetType.PINGRESP);
+  store.isOpen = true;
+  store.finish();
+  const second = decode.publish(await receiver.expect(packetType.PUBLISH), 5);
+  expect([second.topic, second.dup]).toEqual(['q/2', false]);
+  receiver.send(packet.pubrec({ id: second.id }));
+  await receiver.expect(packetType.PUBREL);
+});
