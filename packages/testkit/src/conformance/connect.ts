@@ -13,10 +13,19 @@ export const connectCases = casesOf('3.1 CONNECT: meaning', [
     v5: 'MQTT-3.1.2-28',
     title: 'without being asked for, Response Information does not come',
     async run(t) {
-      const asked0 = await t.connect({ properties: [[property.requestResponseInformation, 0]] });
-      const silent = await t.connect();
+      const s = t.canConfigure ? await t.withServer({ responseInformation: 'answers/' }) : t;
+      const asked0 = await s.connect({ properties: [[property.requestResponseInformation, 0]] });
+      const silent = await s.connect();
       for (const { connack } of [asked0, silent]) {
         ok(!connack.properties.has(property.responseInformation), 'CONNACK has no Response Information');
+      }
+      if (t.canConfigure) {
+        const asked = await s.connect({ properties: [[property.requestResponseInformation, 1]] });
+        equal(
+          asked.connack.properties.get(property.responseInformation),
+          ['answers/'],
+          'Response Information',
+        );
       }
     },
   },

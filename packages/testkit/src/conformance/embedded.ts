@@ -10,7 +10,7 @@ interface Verdict {
 }
 
 type Login =
-  | { readonly allow: true }
+  | { readonly allow: true; readonly responseInformation?: string }
   | { readonly allow: false; readonly reasonCode: number; readonly reason?: string };
 
 interface Credentials {
@@ -85,7 +85,7 @@ export function embeddedServers(module: BrokerModule): ServerFactory {
 
 function listenerSettings(settings: ServerSettings): Settings {
   const { sessionExpiryMaximum, clientIdLengthMaximum, users, deny, talkative, ...rest } = settings;
-  const { enhancedAuthentication, storeFails, ...listener } = rest;
+  const { enhancedAuthentication, storeFails, responseInformation, ...listener } = rest;
   return {
     ...listener,
     ...(sessionExpiryMaximum !== undefined && { sessionExpiryMax: sessionExpiryMaximum }),
@@ -114,7 +114,10 @@ function login(settings: ServerSettings, request: Credentials, reason: { readonl
   const password = request.password && Buffer.from(request.password).toString();
   const isKnown =
     users === undefined || (password !== undefined && users[request.username ?? ''] === password);
-  return isKnown ? { allow: true } : { allow: false, reasonCode: 0x86, ...reason };
+  const { responseInformation } = settings;
+  return isKnown
+    ? { allow: true, ...(responseInformation !== undefined && { responseInformation }) }
+    : { allow: false, reasonCode: 0x86, ...reason };
 }
 
 /** Filters of the settings are topics, or end in `/#`. */

@@ -7,6 +7,7 @@ import type { ConformanceCase } from './case.ts';
 import { connackCases } from './connack.ts';
 import { connectCases } from './connect.ts';
 import { connectFormatCases } from './connect-format.ts';
+import { connectionCases } from './connection.ts';
 import { flowControlCases } from './flow-control.ts';
 import { formatCases } from './format.ts';
 import { publishCases } from './publish.ts';
@@ -36,6 +37,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...subscribeCases,
   ...unsubscribeCases,
   ...sessionCases,
+  ...connectionCases,
   ...qosCases,
   ...topicCases,
   ...sharedCases,

@@ -219,6 +219,34 @@ export const publishCases = casesOf('3.3 PUBLISH: flags and properties', [
     },
   },
   {
+    v5: 'MQTT-3.3.2-17',
+    title: 'all properties of a message are passed on together, also with an expiry and with a Topic Alias',
+    async run(t) {
+      const kept: readonly RawProperty[] = [
+        [property.payloadFormatIndicator, 1],
+        [property.contentType, 'text/plain'],
+        [property.responseTopic, 'answers/here'],
+        [property.correlationData, Buffer.from([0, 255])],
+        [property.userProperty, ['k', 'v']],
+      ];
+      const companions: readonly (readonly RawProperty[])[] = [
+        [],
+        [[property.messageExpiryInterval, 1000]],
+        ...(t.has('alias') ? [[[property.topicAlias, 1] as const]] : []),
+      ];
+      for (const companion of companions) {
+        const { properties } = await passOn(t, ...companion, ...kept);
+        for (const [id, value] of kept) {
+          equal(
+            properties.get(id),
+            [value],
+            `property 0x${id.toString(16)} beside ${JSON.stringify(companion)}`,
+          );
+        }
+      }
+    },
+  },
+  {
     v5: 'MQTT-3.3.2-19',
     title: 'a Content Type that is not UTF-8 closes the connection',
     run: (t) => refusesBadString(t, property.contentType),

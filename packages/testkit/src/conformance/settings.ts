@@ -30,6 +30,8 @@ export interface ServerSettings {
    * `more`, the client answers `please` and is let in. Anything else is refused. Re-authentication is the same.
    */
   readonly enhancedAuthentication?: true;
+  /** Response Information for clients that ask for it. */
+  readonly responseInformation?: string;
   /** Every write to the store fails. */
   readonly storeFails?: true;
 }
