@@ -3,7 +3,7 @@
 
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ByteStream, NodeStream } from '@tobymq/broker';
+import { type ByteStream, NodeStream, TcpStream } from '@tobymq/broker';
 import { plainAddress } from '../authz/addresses.ts';
 import type { NamedListener } from '../policies.ts';
 import type { LoadedTls } from './certificates.ts';
@@ -12,6 +12,7 @@ import { HttpHost } from './http-host.ts';
 import { Origins } from './origin.ts';
 import { peerInfo } from './peer-info.ts';
 import type { ProxyHeader } from './proxy-protocol.ts';
+import { staticFiles } from './static-files.ts';
 import { type TlsFacts, TlsLayer } from './tls-layer.ts';
 import { webSocketUpgrade } from './websocket.ts';
 import { WebSocketStream } from './websocket-stream.ts';
@@ -58,6 +59,7 @@ export class OpenListener {
     if (listener.type === 'ws' || listener.type === 'wss') {
       this.#http = new HttpHost();
       this.#setUpgrade();
+      this.setPages(undefined);
     }
   }
 
@@ -96,9 +98,10 @@ export class OpenListener {
     if (this.#http) this.#setUpgrade();
   }
 
-  /** Serves pages beside the WebSocket. */
+  /** Serves pages beside the WebSocket; without any, the files of `httpDir`, if there is one. */
   setPages(pages: RequestListener | undefined): void {
-    this.#http?.setPages(pages);
+    const { httpDir } = this.#listener;
+    this.#http?.setPages(pages ?? (httpDir === undefined ? undefined : staticFiles(httpDir)));
   }
 
   async close(): Promise<void> {
@@ -135,10 +138,10 @@ export class OpenListener {
     const { remoteAddress, remotePort } = origin;
     const facts = { ...(this.#facts.get(socket) ?? noFacts), proxy: origin.proxy };
     const peer = peerInfo(type, socket, facts);
-    this.#target.attach(
-      new NodeStream(socket, { remoteAddress, remotePort, listener: name, peer }),
-      this.#listener,
-    );
+    const from = { remoteAddress, remotePort, listener: name, peer };
+    // A socket that only the network has touched can be read in place, which costs less.
+    const isPlain = (type === 'tcp' || type === 'unix') && socket.bytesRead === 0;
+    this.#target.attach(isPlain ? new TcpStream(socket, from) : new NodeStream(socket, from), this.#listener);
   }
 
   #originOf(socket: Socket, proxy: ProxyHeader | undefined) {

@@ -22,7 +22,12 @@ function open(name: string): Destination {
   return openFile(name);
 }
 
+const guarded = new Set<string>();
+
 function standardStream(name: 'stderr' | 'stdout'): Destination {
+  // Whoever read it may be gone (a terminal that was closed, a parent that has ended): no reason to stop serving.
+  if (!guarded.has(name)) process[name].on('error', () => {});
+  guarded.add(name);
   return { write: (line) => void process[name].write(`${line}\n`), close: () => {} };
 }
 

@@ -140,8 +140,8 @@ const securityRows: readonly Row[] = [
     'A SUBSCRIBE that no rule could ever satisfy is refused, not only its messages.',
   ],
   ['psk_file', 'text', ''],
-  ['plugin', 'text', '', 'not supported', oneLoop],
-  ['auth_plugin', 'text', '', 'not supported', oneLoop],
+  ['plugin', 'texts', '', 'not supported', oneLoop],
+  ['auth_plugin', 'texts', '', 'not supported', oneLoop],
   ['auth_plugin_deny_special_chars', 'boolean', 'true', 'ignored', 'Belongs to plugins.'],
 ];
 

@@ -1,0 +1,67 @@
+// Files of a folder over HTTP, beside a WebSocket listener (`httpDir`, Mosquitto's `http_dir`): enough for a page that
+// talks MQTT to the server it came from.
+
+import { createReadStream, statSync } from 'node:fs';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { extname, join, normalize, sep } from 'node:path';
+
+const types: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.ico': 'image/x-icon',
+  '.js': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.png': 'image/png',
+  '.svg': 'image/svg+xml',
+  '.txt': 'text/plain; charset=utf-8',
+  '.wasm': 'application/wasm',
+};
+
+/** Serves the files of a folder, and `index.html` for a path that ends in a slash. */
+export function staticFiles(folder: string): RequestListener {
+  return (request: IncomingMessage, response: ServerResponse) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      end(response, 405, 'only GET and HEAD');
+      return;
+    }
+    const path = pathInside(folder, request.url ?? '/');
+    const status = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
+    if (path === undefined || !status?.isFile()) {
+      end(response, 404, 'there is no such file');
+      return;
+    }
+    response.writeHead(200, {
+      'content-type': types[extname(path)] ?? 'application/octet-stream',
+      'content-length': status.size,
+      'x-content-type-options': 'nosniff',
+    });
+    if (request.method === 'HEAD') {
+      response.end();
+      return;
+    }
+    const file = createReadStream(path);
+    file.on('error', () => response.destroy());
+    file.pipe(response);
+  };
+}
+
+/** The file that a URL means; undefined for a path that leads out of the folder. */
+function pathInside(folder: string, url: string): string | undefined {
+  let pathname: string;
+  try {
+    pathname = decodeURIComponent(new URL(url, 'http://localhost').pathname);
+  } catch {
+    // Neither a URL nor a text.
+    return undefined;
+  }
+  const path = join(folder, normalize(pathname.endsWith('/') ? `${pathname}index.html` : pathname));
+  return path.startsWith(folder.endsWith(sep) ? folder : folder + sep) && !path.includes('\0')
+    ? path
+    : undefined;
+}
+
+function end(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
+  response.end(`${text}\n`);
+}
