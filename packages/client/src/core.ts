@@ -79,6 +79,8 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     this.subscriptions = new Subscriptions(ids, settings.topicAliasMaximum, settings.unclaimed, (error) =>
       this.report(error),
     );
+    const { birth } = settings;
+    if (birth !== undefined) this.listeners.add({ onConnected: () => this.#announce(birth, true) });
     this.supervisor = new Supervisor(settings, this);
   }
 
@@ -119,9 +121,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   async open(attempt: Attempt, hooks: AttemptHooks): Promise<void> {
     const { settings } = this;
     const { signal, url } = attempt;
-    const credentials = await this.#credentials(attempt);
-    const authenticationData = await this.#startAuth();
-    const packet = this.#connectPacket(attempt.version, credentials, authenticationData);
+    const packet = await connectPacket(settings, attempt, this.clientId, this.#hasConnected);
     // The functions above may have taken longer than this attempt lasts.
     signal.throwIfAborted();
     const openTransport = settings.transport ?? settings.platform.transports[url.protocol]!;
@@ -138,30 +138,6 @@ export class Core implements SupervisedClient, SubscriptionOwner {
       throw signal.reason;
     }
     this.#connect(pipe, packet, hooks);
-  }
-
-  async #credentials({ signal, attempt, url }: Attempt): Promise<Credentials> {
-    const { credentials } = this.settings;
-    if (typeof credentials !== 'function') return credentials ?? {};
-    try {
-      return await credentials({ signal, attempt, url: safeUrl(url) });
-    } catch (cause) {
-      throw new ClientError(
-        'TOBYMQ_AUTH_FAILED',
-        `the function for the credentials failed: ${messageOf(cause)}`,
-        { cause },
-      );
-    }
-  }
-
-  async #startAuth(): Promise<Uint8Array | undefined> {
-    try {
-      return await this.settings.auth?.start();
-    } catch (cause) {
-      throw new ClientError('TOBYMQ_AUTH_FAILED', `the authentication method failed: ${messageOf(cause)}`, {
-        cause,
-      });
-    }
   }
 
   #connect(pipe: BytePipe, packet: ConnectInput, hooks: AttemptHooks): void {
@@ -195,69 +171,6 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     );
     this.#connection = connection;
     hooks.onOpened(connection);
-  }
-
-  #connectPacket(
-    version: ProtocolVersion,
-    credentials: Credentials,
-    authenticationData: Uint8Array | undefined,
-  ): ConnectInput {
-    const { settings } = this;
-    const { username, password } = credentials;
-    if (password !== undefined && username === undefined && version < 5) {
-      // [MQTT-3.1.2-22] of 3.1.1
-      throw new ClientError(
-        'TOBYMQ_OPTION_INVALID',
-        'credentials.username is missing: only MQTT 5.0 allows a password alone',
-      );
-    }
-    // Within this process a 5.0 session is resumed; before 5.0 that would leave sessions of nobody at the server.
-    const resumes =
-      this.#hasConnected && (version === 5 ? settings.sessionExpirySeconds > 0 : settings.keepSession);
-    const packet: ConnectInput = {
-      type: PacketType.Connect,
-      protocolVersion: version,
-      clientId: this.clientId,
-      cleanStart: resumes ? false : this.#hasConnected || settings.startFresh,
-      keepAlive: settings.keepAliveSeconds,
-      username,
-      password: typeof password === 'string' ? encoder.encode(password) : password,
-      will: this.#will(version),
-      properties: version === 5 ? this.#connectProperties(authenticationData) : undefined,
-    };
-    try {
-      encodedSize(packet, version);
-    } catch (cause) {
-      throw new ClientError(
-        'TOBYMQ_OPTION_INVALID',
-        `no CONNECT can be made of the options: ${messageOf(cause)}`,
-        { cause },
-      );
-    }
-    return packet;
-  }
-
-  #connectProperties(authenticationData: Uint8Array | undefined): ConnectProperties {
-    const { settings } = this;
-    return {
-      sessionExpiryInterval: settings.sessionExpirySeconds,
-      receiveMaximum: settings.receiveMaximum,
-      maximumPacketSize: settings.maximumPacketSize,
-      topicAliasMaximum: settings.topicAliasMaximum,
-      requestResponseInformation: settings.requestResponseInformation || undefined,
-      requestProblemInformation: settings.requestProblemInformation ? undefined : false,
-      userProperties: settings.userProperties,
-      authenticationMethod: settings.auth?.method,
-      authenticationData,
-    };
-  }
-
-  #will(version: ProtocolVersion): WillInput | undefined {
-    const { will } = this.settings;
-    if (will === undefined) return undefined;
-    const { topic, payload, qos, retain, properties, delaySeconds } = will;
-    const with5 = version === 5 ? { ...properties, willDelayInterval: delaySeconds || undefined } : undefined;
-    return { topic, payload, qos, retain, properties: with5 };
   }
 
   #onAccepted(connection: Connection, connack: Connack, hooks: AttemptHooks): void {
@@ -387,9 +300,27 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     return this.#closing;
   }
 
+  /** Publishes birth or farewell. Nobody waits for its promise, so a failure is reported. */
+  async #announce(make: () => OutgoingFields, isFirst: boolean): Promise<void> {
+    try {
+      const message = this.outgoing.add(make(), isFirst);
+      await this.#outcome(message, undefined);
+    } catch (cause) {
+      if (cause === this.#end) return;
+      this.report(
+        cause instanceof ClientError ? cause : new ClientError('TOBYMQ_OPTION_INVALID', messageOf(cause)),
+      );
+    }
+  }
+
   async #close(drainMs: number | undefined, reasonCode: number): Promise<void> {
     if (drainMs !== undefined && this.#end === undefined) {
       await this.#within(drainMs, this.outgoing.idle(), this.supervisor.finished);
+    }
+    const { farewell } = this.settings;
+    // With a reason code the server publishes the will; without a connection it does so anyway.
+    if (farewell !== undefined && reasonCode === 0 && this.supervisor.connection !== undefined) {
+      await this.#within(defaults.farewellMs, this.#announce(farewell, false), this.supervisor.finished);
     }
     const connection = this.#connection;
     this.#stop(new ClientError('TOBYMQ_CLOSED', 'the client was closed'), reasonCode);

@@ -15,10 +15,12 @@ export type {
   Credentials,
   CredentialsContext,
   OfflineOptions,
+  PresenceOptions,
   SessionOptions,
   WillOptions,
 } from './options.ts';
 export type { MessageInput, Payload, PublishOptions, PublishResult } from './outgoing-message.ts';
+export { type PresenceValues, presence } from './presence.ts';
 export type { ReconnectFailure, ReconnectOptions } from './reconnect.ts';
 export {
   type RequestHandler,

@@ -55,6 +55,16 @@ export interface WillOptions extends MessageInput {
   readonly delay?: Duration;
 }
 
+/** The messages that tell others whether this client is there. `presence()` makes all three at once. */
+export interface PresenceOptions {
+  /** Published after each CONNACK, before anything that waits. A function is called anew for each connection. */
+  readonly birth?: MessageInput | (() => MessageInput);
+  /** Published by the server when the connection is lost. */
+  readonly will?: WillOptions;
+  /** Published by `close()`, since a server drops the will of a client that leaves on its own account. */
+  readonly farewell?: MessageInput;
+}
+
 /**
  * Options of `connect()`.
  *
@@ -65,7 +75,7 @@ export interface WillOptions extends MessageInput {
  *   session: { keep: '1 day' },
  * });
  */
-export interface ConnectOptions {
+export interface ConnectOptions extends PresenceOptions {
   /** `mqtt:`, `mqtts:`, `ws:`, `wss:` or `unix:`; several are tried in turn. User, password and `?clientId=` may be in it. */
   readonly url?: string | readonly string[];
   /** Opens the transport instead of the one that the URL names. */
@@ -87,7 +97,6 @@ export interface ConnectOptions {
   /** Whether the client follows a server that names another one. True unless given. */
   readonly redirects?: boolean;
   readonly offline?: OfflineOptions;
-  readonly will?: WillOptions;
   /** How many QoS 1 and 2 messages the server may have open towards this client. */
   readonly receiveMaximum?: number;
   /** How many of our QoS 1 and 2 messages may be open, if the server allows as many. */
@@ -142,6 +151,8 @@ export interface Settings {
   readonly whenFull: 'reject' | 'drop-oldest' | 'drop-newest';
   readonly queueQoS0: boolean;
   readonly will: (OutgoingFields & { readonly delaySeconds: number }) | undefined;
+  readonly birth: (() => OutgoingFields) | undefined;
+  readonly farewell: (() => OutgoingFields) | undefined;
   readonly receiveMaximum: number;
   readonly sendMaximum: number;
   readonly maximumPacketSize: number;
@@ -217,6 +228,20 @@ function randomClientId(clock: Clock): string {
 function checkQoSOfWill(qos: QoS | undefined): void {
   // [MQTT-3.1.2-12]
   integer(qos, 0, 0, 2, 'will.qos');
+}
+
+/** Makes the message when it is needed, because its expiry counts from then; what is wrong about it is found now. */
+function fieldsOf(
+  message: MessageInput | (() => MessageInput) | undefined,
+  clock: Clock,
+): (() => OutgoingFields) | undefined {
+  if (message === undefined) return undefined;
+  const make = (): OutgoingFields => {
+    const input = typeof message === 'function' ? message() : message;
+    return outgoingFields(input.topic, input.payload ?? '', input, clock);
+  };
+  if (typeof message !== 'function') make();
+  return make;
 }
 
 /** Checks the options and fills in the defaults. */
@@ -299,6 +324,8 @@ export function settingsOf(options: ConnectOptions, platform: Platform): Setting
             ...outgoingFields(options.will.topic, options.will.payload ?? '', options.will, clock),
             delaySeconds: Math.ceil(milliseconds(options.will.delay ?? 0, 'will.delay') / 1000),
           },
+    birth: fieldsOf(options.birth, clock),
+    farewell: fieldsOf(options.farewell, clock),
     receiveMaximum: integer(options.receiveMaximum, defaults.receiveMaximum, 1, 65_535, 'receiveMaximum'),
     sendMaximum: integer(options.sendMaximum, defaults.sendMaximum, 1, 65_535, 'sendMaximum'),
     maximumPacketSize: integer(

@@ -104,8 +104,8 @@ export class Outgoing {
     return true;
   }
 
-  /** Takes a message; it leaves as soon as the connection, the quota and its turn allow. */
-  add(fields: OutgoingFields): OutgoingMessage {
+  /** Takes a message; it leaves as soon as the connection, the quota and its turn allow. `isFirst` puts it before all that wait. */
+  add(fields: OutgoingFields, isFirst = false): OutgoingMessage {
     const message = new OutgoingMessage(fields, this.#nextKey++);
     const connection = this.#connection;
     if (connection !== undefined) {
@@ -120,7 +120,8 @@ export class Outgoing {
     this.#makeRoom(message);
     if (message.isSettled) return message;
     if (message.qos > 0) this.#journal?.add({ op: 'publish', message });
-    this.#queue.push(message);
+    if (isFirst) this.#queue.unshift([message]);
+    else this.#queue.push(message);
     this.pump();
     if (message.packetId === 0 && !message.isSettled) this.#expireAt(message.expiresAt);
     return message;

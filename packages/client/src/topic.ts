@@ -3,7 +3,8 @@
 
 import { checkTopicFilter } from '@tobymq/codec';
 import { ClientError, messageOf } from './errors.ts';
-import type { MessageInput, Payload, PublishOptions } from './outgoing-message.ts';
+import type { WillOptions } from './options.ts';
+import type { Payload, PublishOptions } from './outgoing-message.ts';
 import { bytes, type ValueCodec } from './value-codecs.ts';
 
 /** The parameter names of a topic template, as an object type. */
@@ -22,7 +23,7 @@ export class TopicAddress<V> {
   }
 
   /** A whole message as data, for `birth` and `will`. */
-  message(value: V, options: PublishOptions = {}): MessageInput {
+  message(value: V, options: PublishOptions & Pick<WillOptions, 'delay'> = {}): WillOptions {
     return {
       contentType: this.codec.contentType as string,
       ...options,
