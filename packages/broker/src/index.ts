@@ -36,4 +36,5 @@ export type * from './transports/byte-stream.ts';
 export type { BytePipe } from './transports/memory.ts';
 export { NodeStream, type StreamOrigin } from './transports/node-stream.ts';
 export type { Listener } from './transports/tcp.ts';
+export { TcpStream } from './transports/tcp-stream.ts';
 export type { ValueSpace } from './values.ts';
