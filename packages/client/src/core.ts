@@ -2,17 +2,8 @@
 // acknowledgements and the subscriptions; what the application wants goes the other way. The public `Client` is a thin
 // layer on top of this, and so is the entry for programs written for MQTT.js.
 
-import {
-  type Connack,
-  type ConnectInput,
-  type ConnectProperties,
-  encodedSize,
-  type Packet,
-  PacketType,
-  type ProtocolVersion,
-  type PublishReader,
-  type WillInput,
-} from '@tobymq/codec';
+import { type Connack, type ConnectInput, type Packet, PacketType, type PublishReader } from '@tobymq/codec';
+import { connectPacket } from './connect-packet.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { milliseconds } from './duration.ts';
 import { ClientError, messageOf } from './errors.ts';
@@ -20,7 +11,7 @@ import { Incoming, type Receipt } from './incoming.ts';
 import { Journal } from './journal.ts';
 import { defaults } from './limits.ts';
 import { Message } from './message.ts';
-import type { Credentials, Settings } from './options.ts';
+import type { Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
 import {
   type OutgoingFields,
@@ -37,7 +28,6 @@ import type { BytePipe } from './transports/transport.ts';
 
 /** Most publishes of QoS 0 need no promise of their own. */
 const accepted: Promise<PublishResult> = Promise.resolve(success);
-const encoder = new TextEncoder();
 
 /** An event of the connection that other parts of the client wait for. */
 export interface CoreListener {
