@@ -11,8 +11,10 @@ import type {
   StoredSubscription,
   StoredWill,
 } from '@tobymq/broker';
-import type { ProtocolVersion, QoS } from '@tobymq/codec';
 import { ByteReader, type ByteWriter } from './binary.ts';
+
+type QoS = StoredMessage['qos'];
+type ProtocolVersion = StoredSession['protocolVersion'];
 
 const RETAIN = 0x04;
 const HAS_EXPIRY = 0x08;
