@@ -79,7 +79,12 @@ export class Server {
     this.log = log;
     this.throttle = new Throttle(options.config.throttle);
     this.throttle.onBan = ({ kind, value, reason, until }) =>
-      log.log('warn', 'banned', { kind, value, reason, until: new Date(until).toISOString() });
+      log.log('warn', 'banned', {
+        kind,
+        value,
+        reason,
+        until: Number.isFinite(until) ? new Date(until).toISOString() : 'never',
+      });
     this.#events = new ServerEvents(log);
     this.#gauges = new Gauges(options.version, this.throttle);
     this.#listeners = new ListenerManager({

@@ -126,15 +126,15 @@ test('a file that cannot be read is told', () => {
 });
 
 test('variables and files are put in, and plain values become numbers', () => {
-  file('from a file\n', 'secret.txt');
+  file('from-a-file\n', 'secret.txt');
   const config = loadConfig(
     file(
-      'listeners:\n  - port: ${PORT}\n    name: "${PORT}"\nhttp:\n  token: a token ${file:secret.txt} ${SECRET:-none}\nstopDeadline: ${WAIT:-7s}\npidFile: $${x}.pid\n',
+      'listeners:\n  - port: ${PORT}\n    name: "${PORT}"\nhttp:\n  token: token-${file:secret.txt}-${SECRET:-none}\nstopDeadline: ${WAIT:-7s}\npidFile: $${x}.pid\n',
     ),
     { PORT: '1999' },
   );
   expect(config.listeners?.[0]).toMatchObject({ port: 1999, name: '1999' });
-  expect(config.http.token).toBe('a token from a file none');
+  expect(config.http.token).toBe('token-from-a-file-none');
   expect(config.stopDeadline).toBe(7);
   expect(config.pidFile).toBe(join(directory, '${x}.pid'));
 });

@@ -69,13 +69,14 @@ const httpSchema = z.strictObject({
     .describe('The port. It may be the one of a `ws` listener with the same host; they share it then.'),
   token: z
     .string()
-    .min(16, 'expected a token of at least 16 characters')
+    .regex(/^[\x21-\x7e]{16,}$/, 'expected a token of at least 16 characters without blanks')
     .optional()
     .describe(
       'What clients of the API send as `Authorization: Bearer TOKEN`. Default: made at the first start and kept in `api-token` of the data folder, readable by its owner only.',
     ),
   metricsToken: z
     .string()
+    .regex(/^[\x21-\x7e]+$/, 'expected a token without blanks')
     .optional()
     .describe('A token for `/metrics`. Default: the metrics need none, for they name no client.'),
 });
