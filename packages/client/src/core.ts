@@ -23,7 +23,7 @@ import {
 import { PacketIds } from './packet-ids.ts';
 import type { Subscription, SubscriptionOwner } from './subscription.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { type Attempt, type AttemptHooks, type SupervisedClient, Supervisor, safeUrl } from './supervisor.ts';
+import { type Attempt, type AttemptHooks, type SupervisedClient, Supervisor } from './supervisor.ts';
 import type { BytePipe } from './transports/transport.ts';
 
 /** Most publishes of QoS 0 need no promise of their own. */
