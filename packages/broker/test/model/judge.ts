@@ -47,10 +47,9 @@ function takeFromInbox(session: ModelSession, copy: Copy, packetId: number): Owe
   );
   const owed = session.inbox[index];
   if (owed === undefined) return undefined;
-  // Two copies of one message, by a plain and by a shared subscription, have no order between them.
   const earlier = session.inbox
     .slice(0, index)
-    .filter((each) => each.isRequired && each.order === owed.order && each.message !== owed.message)
+    .filter((each) => each.isRequired && each.order === owed.order)
     .map((each) => each.copy);
   expect(earlier, `${session.clientId} got ${JSON.stringify(copy)} before`).toEqual([]);
   session.inbox.splice(index, 1);
@@ -64,8 +63,8 @@ function judgeShared(reference: Reference, all: readonly Receipt[]): void {
     return expected !== undefined && isSame(expected, copy);
   });
   for (const [choice, receipt] of pairs) {
-    const { message, group } = choice;
-    receipt.owed = { copy: receipt.copy, message, order: '', isRequired: true, packetId: 0, group };
+    const { message, group, isDueNow: isLive } = choice;
+    receipt.owed = { copy: receipt.copy, message, order: '', isRequired: true, packetId: 0, group, isLive };
   }
   const unexpected = receipts.filter((receipt) => receipt.owed === undefined);
   expect(
@@ -121,6 +120,7 @@ const RELEASED_BEFORE: Owed = {
   isRequired: false,
   packetId: 0,
   group: '',
+  isLive: false,
 };
 
 /** PUBREL comes for what was received: now, if PUBREC was sent now, or again after a new connection. */

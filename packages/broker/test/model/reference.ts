@@ -33,7 +33,10 @@ export interface Owed {
   readonly isRequired: boolean;
   /** A packet id that it must have because it was sent with it before; 0 for any. */
   readonly packetId: number;
+  /** The shared subscription that it came by; empty if it came by a plain one. */
   readonly group: string;
+  /** Whether it came to this connection straight from its publisher. */
+  readonly isLive: boolean;
 }
 
 /** A message to a shared subscription: exactly one of the candidates gets it. */
@@ -111,7 +114,7 @@ export class Reference {
       const survives = session.isPersistent && !cleanStart; // [MQTT-3.1.2-4], [MQTT-3.1.2-5]
       if (session.isOnline)
         this.#leave(session, true, survives); // taken over [MQTT-3.1.4-3]
-      else if (!survives) this.#end(session);
+      else if (!survives) this.#end(session, false);
       if (survives)
         session.will = undefined; // [MQTT-3.1.3-9]
       else session = undefined;
@@ -133,6 +136,7 @@ export class Reference {
         copy: { ...owed.copy, dup: true },
         order: `again ${owed.copy.qos}`,
         packetId,
+        isLive: false,
       }));
     session.releases = session.open.filter((open) => open.isReleased).map((open) => open.packetId);
     session.open = [];
@@ -155,20 +159,21 @@ export class Reference {
       session.will = undefined;
       this.#publishWill(session, will);
     }
-    if (!survives) this.#end(session);
+    if (!survives) this.#end(session, !session.isPersistent);
   }
 
-  #end(session: ModelSession): void {
+  /** `isDisconnecting`: it ends because its connection ends. */
+  #end(session: ModelSession, isDisconnecting: boolean): void {
     this.sessions.delete(session.clientId);
     if (session.will !== undefined) this.#publishWill(session, session.will);
-    // A message of a shared subscription that it leaves behind may go to another member, unless it was sent at QoS 2.
-    // [MQTT-4.8.2-5]
+    // A message of a shared subscription that it leaves unacknowledged goes to another member, unless it was sent at
+    // QoS 2 [MQTT-4.8.2-5]. What has been in the store may go with the session.
     const left = [
       ...session.queue,
       ...session.open.filter(({ owed }) => owed.copy.qos === 1).map(({ owed }) => owed),
       ...session.inbox,
     ].filter((owed) => owed.group !== '');
-    for (const owed of left) this.#share(owed.message, owed.group, false);
+    for (const owed of left) this.#share(owed.message, owed.group, isDisconnecting && owed.isLive);
     for (const choice of this.choices) {
       if (!choice.candidates.delete(session.clientId)) continue;
       choice.isRequired = false;
@@ -204,7 +209,7 @@ export class Reference {
       const copy = copyFor(message, wanted, message.retain && wanted.some((each) => each.retainAsPublished));
       const order = `${message.publisher}|${message.topic}|${copy.qos}`;
       const isRequired = session !== leaving || (copy.qos > 0 && session.isPersistent);
-      this.#owe(session, { copy, message, order, isRequired, packetId: 0, group: '' });
+      this.#owe(session, { copy, message, order, isRequired, packetId: 0, group: '', isLive: false });
     }
     for (const group of groups) {
       copies++;
@@ -252,11 +257,11 @@ export class Reference {
     if (subscription.retainHandling === 2 || (subscription.retainHandling === 1 && !isNew)) return;
     for (const message of this.retained.values()) {
       if (!matches(subscription.filter, message.topic)) continue;
-      const isOwn = subscription.noLocal && message.publisher === clientId;
+      if (subscription.noLocal && message.publisher === clientId) continue; // [MQTT-3.8.3-3]
       const copy = copyFor(message, [subscription], true);
       // Each topic has one retained message, so there is no order among them.
       const order = `retained ${message.payload}`;
-      this.#owe(session, { copy, message, order, isRequired: !isOwn, packetId: 0, group: '' });
+      this.#owe(session, { copy, message, order, isRequired: true, packetId: 0, group: '', isLive: false });
     }
   }
 
