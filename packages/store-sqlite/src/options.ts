@@ -1,5 +1,7 @@
 // What a store can be told, with the defaults and their reasons.
 
+import type { RepairReport } from './repair.ts';
+
 /** What a commit means; see docs/durability.md for what each costs. */
 export type Durability =
   /** Flushed to the disk: what was acknowledged survives a power loss. */
@@ -22,6 +24,8 @@ export interface SqliteStoreOptions {
    * read from it (see `SqliteStore.repairReport`). Default false: `open()` fails and changes nothing.
    */
   readonly repair?: boolean;
+  /** Told by `open()` what a repair found and kept. */
+  readonly onRepair?: ((report: RepairReport) => void) | undefined;
   /** The largest size of the store file; what goes beyond is refused like on a full disk. Default 0: no bound. */
   readonly fileBytesMax?: number;
   /** SQLite's page cache. Default 64 MiB, which keeps the busy parts of large queues out of the file system. */
@@ -30,7 +34,8 @@ export interface SqliteStoreOptions {
   readonly retryDelayMs?: number;
 }
 
-export type Settings = Required<SqliteStoreOptions>;
+/** What goes to the worker: everything but the callback. */
+export type Settings = Required<Omit<SqliteStoreOptions, 'onRepair'>>;
 
 export function withDefaults(options: SqliteStoreOptions): Settings {
   return {

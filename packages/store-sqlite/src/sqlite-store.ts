@@ -42,10 +42,12 @@ export class SqliteStore implements Store {
   #commits: CommitQueue;
   #link: WorkerLink | undefined;
   #repairReport: RepairReport | undefined;
+  readonly #onRepair: SqliteStoreOptions['onRepair'];
   #healthy = true;
 
   constructor(options: SqliteStoreOptions) {
     this.#settings = withDefaults(options);
+    this.#onRepair = options.onRepair;
     this.durable = this.#settings.durability !== 'memory';
     this.#commits = this.#newCommitQueue();
   }
@@ -65,6 +67,7 @@ export class SqliteStore implements Store {
         now: Date.now(),
       });
       this.#repairReport = repairReport;
+      if (repairReport !== undefined) this.#onRepair?.(repairReport);
       return state;
     } catch (error) {
       this.#link = undefined;

@@ -7,6 +7,7 @@
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { Broker, type ByteStream, type Extension, MemoryStore, type Store } from '@tobymq/broker';
+import type { RepairReport } from '@tobymq/store-sqlite';
 import { Throttle } from './auth/throttle.ts';
 import { ConfigError } from './config/errors.ts';
 import type { Config } from './config/schema.ts';
@@ -115,7 +116,9 @@ export class Server {
     this.#options.onLog?.(this.log);
     this.#warn(prepared);
     if (config.store.type === 'sqlite') makeDataFolder(config.data);
-    this.#store = this.#gauges.watch(await openStore(config));
+    this.#store = this.#gauges.watch(
+      await openStore(config, (report) => this.#events.log('warn', 'store-repaired', { ...report })),
+    );
     this.#security = new SecurityExtension(prepared.policies, this.throttle, config.limits.clientIdPrefixes);
     this.#limits = limitsExtension(config);
     this.#events.listeners = prepared.names;
@@ -318,11 +321,11 @@ async function prepare(config: Config): Promise<Prepared> {
   };
 }
 
-async function openStore({ store, data }: Config): Promise<Store> {
+async function openStore({ store, data }: Config, onRepair: (report: RepairReport) => void): Promise<Store> {
   if (store.type === 'memory' || store.durability === 'memory') return new MemoryStore();
   // SQLite is loaded only by those who use it.
   const { SqliteStore } = await import('@tobymq/store-sqlite');
-  return new SqliteStore({ folder: data, durability: store.durability, repair: store.repair });
+  return new SqliteStore({ folder: data, durability: store.durability, repair: store.repair, onRepair });
 }
 
 function writePidFile(path: string): void {

@@ -47,7 +47,8 @@ test('a damaged store stops the start, and --repair sets it aside and starts', a
   expect(refused.code).not.toBe(0);
   expect(refused.stderr + refused.stdout).toMatch(/tobymq\.db.*--repair/s);
 
-  const repaired = await startServer(folder, '--repair');
+  const repaired = await startServer(folder, '--repair', '--log-format', 'json');
+  await repaired.line(/"event":"store-repaired"/);
   await repaired.stop();
   expect((await readdir(folder)).some((name) => name.startsWith('tobymq.db.damaged-'))).toBe(true);
   await startServer(folder);
