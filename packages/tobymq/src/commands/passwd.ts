@@ -24,7 +24,7 @@ export const passwd: CommandRun = async ({ args, options, stdin, stdout, stderr 
     stdout.write(`Removed ${name} from ${file}.\n`);
     return 0;
   }
-  const password = await askPassword(stdin, stderr, name);
+  const password = await readPassword(stdin, stderr, name);
   if (password === '') throw new CommandError('TOBYMQ_PASSWORD_EMPTY', 'The password is empty.');
   const hash = options.flag('scram')
     ? await makeScramSecret(password)
@@ -51,7 +51,7 @@ function replaceFile(path: string, lines: readonly string[]): void {
 }
 
 /** On a terminal the password is asked for twice and not shown; otherwise it is the first line of the input. */
-async function askPassword(stdin: Readable, stderr: Writable, name: string): Promise<string> {
+export async function readPassword(stdin: Readable, stderr: Writable, name: string): Promise<string> {
   const terminal = stdin as Partial<NodeJS.ReadStream> & Readable;
   if (!terminal.isTTY) {
     let text = '';

@@ -261,4 +261,32 @@ export const messageCommands: readonly Command[] = [
     examples: [{ command: 'source <(tobymq completion bash)', description: 'for this shell' }],
     load: async () => (await import('./completion.ts')).run,
   },
+  {
+    name: 'mosquitto_pub',
+    group: 'Mosquitto',
+    summary: 'Publish, with the flags of mosquitto_pub',
+    ownParser: true,
+    load: async () => (await import('./mosquitto/pub.ts')).run,
+  },
+  {
+    name: 'mosquitto_sub',
+    group: 'Mosquitto',
+    summary: 'Subscribe, with the flags of mosquitto_sub',
+    ownParser: true,
+    load: async () => (await import('./mosquitto/sub.ts')).run,
+  },
+  {
+    name: 'mosquitto_rr',
+    group: 'Mosquitto',
+    summary: 'Request and response, with the flags of mosquitto_rr',
+    ownParser: true,
+    load: async () => (await import('./mosquitto/rr.ts')).run,
+  },
+  {
+    name: 'mosquitto_passwd',
+    group: 'Mosquitto',
+    summary: 'Change password files, with the flags of mosquitto_passwd',
+    ownParser: true,
+    load: async () => (await import('./mosquitto/passwd.ts')).run,
+  },
 ];
