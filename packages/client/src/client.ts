@@ -5,6 +5,7 @@ import type { ConnackProperties, ProtocolVersion } from '@tobymq/codec';
 import { Core } from './core.ts';
 import { type Duration, milliseconds } from './duration.ts';
 import { ClientError } from './errors.ts';
+import { fullFilters } from './filters.ts';
 import { defaults } from './limits.ts';
 import type { Message } from './message.ts';
 import type { Settings } from './options.ts';
@@ -32,7 +33,6 @@ import {
   type SubscribeOptions,
   Subscription,
 } from './subscription.ts';
-import { fullFilters } from './subscriptions.ts';
 import { encodeValue, TopicAddress, TopicPattern } from './topic.ts';
 import { View, type ViewOptions } from './view.ts';
 

@@ -4,7 +4,7 @@
 // A QoS 0 message on a connection with room goes straight into the outbox and costs neither an entry nor a promise of
 // its own. All others become an `OutgoingMessage`, which is open from its first PUBLISH until PUBACK or PUBCOMP.
 
-import { encodedSize, type Packet, PacketType, type QoS, ReasonCode } from '@tobymq/codec';
+import { type Packet, PacketType, type QoS, ReasonCode } from '@tobymq/codec';
 import type { Clock, Timer } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { ClientError, hex, violation } from './errors.ts';
@@ -12,23 +12,11 @@ import type { Journal } from './journal.ts';
 import type { Settings } from './options.ts';
 import { type OutgoingFields, OutgoingMessage } from './outgoing-message.ts';
 import type { PacketIds } from './packet-ids.ts';
+import { PublishSender, sendable } from './publish-sender.ts';
 import { MessageQueue } from './queue.ts';
 import { reasonName } from './reason-names.ts';
-import { messageLimit, tooLarge } from './server-limits.ts';
+import { messageLimit } from './server-limits.ts';
 import type { RestoredMessage } from './store/session-store.ts';
-import { OutgoingAliases } from './topic-aliases.ts';
-
-/** What the codec encodes, and when it expires. */
-type SendableMessage = OutgoingFields & {
-  readonly type: typeof PacketType.Publish;
-  readonly packetId: number;
-  readonly dup: boolean;
-};
-
-function sendable(fields: OutgoingFields, packetId: number, dup: boolean): SendableMessage {
-  const { topic, payload, qos, retain, properties, expiresAt } = fields;
-  return { type: PacketType.Publish, topic, payload, qos, retain, dup, packetId, properties, expiresAt };
-}
 
 export class Outgoing {
   readonly #settings: Settings;
@@ -40,7 +28,7 @@ export class Outgoing {
   /** Open messages that this connection has not seen yet. */
   #redelivery: OutgoingMessage[] = [];
   #connection: Connection | undefined;
-  #aliases = new OutgoingAliases(0);
+  readonly #sender: PublishSender;
   /** How many more QoS 1 and 2 messages may be sent. [MQTT-4.9.0-1] */
   #quota = 0;
   #nextKey = 1;
@@ -49,7 +37,6 @@ export class Outgoing {
   #isPumping = false;
   #isDone = false;
   #journal: Journal | undefined;
-  sentCount = 0;
   droppedCount = 0;
   #idleWaiters: (() => void)[] = [];
 
@@ -57,7 +44,12 @@ export class Outgoing {
     this.#settings = settings;
     this.#clock = settings.clock;
     this.#ids = ids;
+    this.#sender = new PublishSender(settings.clock, settings.outgoingTopicAliases);
     this.#queue = new MessageQueue(settings.queueMessages, settings.queueBytes);
+  }
+
+  get sentCount(): number {
+    return this.#sender.count;
   }
 
   get queuedCount(): number {
@@ -100,7 +92,7 @@ export class Outgoing {
     if (this.#redelivery.length > 0) return false;
     const limit = messageLimit(fields, connection.limits);
     if (limit !== undefined) throw limit;
-    this.#write(connection, sendable(fields, 0, false));
+    this.#sender.write(connection, sendable(fields, 0, false));
     return true;
   }
 
@@ -162,9 +154,7 @@ export class Outgoing {
   /** A connection was accepted: what was open is repeated if the server still knows us, and then the queue goes on. */
   begin(connection: Connection, isResumed: boolean): void {
     this.#connection = connection;
-    this.#aliases = new OutgoingAliases(
-      Math.min(connection.limits.topicAliasMaximum, this.#settings.outgoingTopicAliases),
-    );
+    this.#sender.begin(connection);
     this.#quota = Math.min(connection.limits.receiveMaximum, this.#settings.sendMaximum);
     for (const message of this.#open.values()) message.isOnWire = false;
     if (isResumed) this.#redelivery = [...this.#open.values()];
@@ -244,15 +234,15 @@ export class Outgoing {
     }
     this.#queue.shift();
     if (limit !== undefined) {
-      this.#end(message, limit);
+      this.#drop(message, limit);
     } else if (isExpired) {
       this.#expire(message);
     } else if (message.qos === 0) {
       try {
-        this.#write(connection, message);
+        this.#sender.write(connection, message);
         message.settle(undefined);
       } catch (error) {
-        this.#end(message, error as ClientError);
+        this.#drop(message, error as ClientError);
       }
     } else {
       this.#open.set(message.packetId, message);
@@ -265,52 +255,15 @@ export class Outgoing {
   #sendOpen(connection: Connection, message: OutgoingMessage): void {
     try {
       message.dup = message.isSent; // [MQTT-3.3.1-1]
-      this.#write(connection, message);
+      this.#sender.write(connection, message);
       message.isSent = true;
       message.isOnWire = true;
       this.#quota--;
     } catch (error) {
       // Too large for this server: only the local end of the exchange is left.
+      this.droppedCount++;
       this.#close(message, error as ClientError);
     }
-  }
-
-  /** Encodes the message as it is, unless its expiry or an alias makes another packet of it. */
-  #write(connection: Connection, message: SendableMessage): void {
-    const { topic } = message;
-    const { version, limits } = connection;
-    let packet = message;
-    if (message.properties !== undefined && version < 5) {
-      packet = { ...sendable(message, message.packetId, message.dup), properties: undefined };
-    } else if (message.properties?.messageExpiryInterval !== undefined) {
-      // What the server gets is the time that is left.
-      const leftMs = Math.max(0, message.expiresAt - this.#clock.now());
-      const properties = { ...message.properties, messageExpiryInterval: Math.ceil(leftMs / 1000) };
-      packet = { ...sendable(message, message.packetId, message.dup), properties };
-    }
-    let size = encodedSize(packet, version);
-    if (size > limits.maximumPacketSize) {
-      this.droppedCount++;
-      throw tooLarge(`the message for ${topic}`, size, limits, topic);
-    }
-    const use = limits.topicAliasMaximum === 0 ? undefined : this.#aliases.use(topic);
-    if (use !== undefined) {
-      const aliased = {
-        ...sendable(packet, message.packetId, message.dup),
-        topic: use.isNew ? topic : '',
-        properties: { ...packet.properties, topicAlias: use.alias },
-      };
-      const aliasedSize = encodedSize(aliased, version);
-      // A new alias makes the packet three bytes longer, which may be three too many.
-      if (aliasedSize <= limits.maximumPacketSize) {
-        packet = aliased;
-        size = aliasedSize;
-      } else {
-        this.#aliases = new OutgoingAliases(0);
-      }
-    }
-    connection.send(packet, size);
-    this.sentCount++;
   }
 
   onPuback(packetId: number, reasonCode: number, reason: string | undefined): void {
@@ -361,14 +314,15 @@ export class Outgoing {
     if (error !== undefined && message.isRestored) this.#settings.onError(error);
   }
 
-  #expire(message: OutgoingMessage): void {
+  #drop(message: OutgoingMessage, error: ClientError): void {
     this.droppedCount++;
-    this.#end(
-      message,
-      new ClientError('TOBYMQ_EXPIRED', `the message for ${message.topic} expired before it could be sent`, {
-        topic: message.topic,
-      }),
-    );
+    this.#end(message, error);
+  }
+
+  #expire(message: OutgoingMessage): void {
+    const { topic } = message;
+    const what = `the message for ${topic} expired before it could be sent`;
+    this.#drop(message, new ClientError('TOBYMQ_EXPIRED', what, { topic }));
   }
 
   /** One timer for the message that expires first. */

@@ -3,8 +3,8 @@
 
 import { matches, type PublishReader, parseSharedFilter, ReasonCode, readTopic } from '@tobymq/codec';
 import { violation } from './errors.ts';
+import type { FilterEntry } from './filters.ts';
 import type { Subscription } from './subscription.ts';
-import type { FilterEntry } from './subscriptions.ts';
 
 /** A subscription that a topic is for, and the first of its filters that matches. */
 export interface RouteTarget {

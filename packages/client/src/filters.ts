@@ -1,0 +1,118 @@
+// Topic filters on their way to the server: the checks of what the application asks for, the SUBSCRIBE packets, and what
+// this server does not offer.
+
+import {
+  checkTopicFilter,
+  PacketType,
+  parseSharedFilter,
+  ReasonCode,
+  type RetainHandling,
+  type SubscribeInput,
+  type SubscriptionRequest,
+} from '@tobymq/codec';
+import type { Connection } from './connection.ts';
+import { ClientError } from './errors.ts';
+import { limitError, type ServerLimits, tooLarge } from './server-limits.ts';
+import type { SubscribeOptions, Subscription } from './subscription.ts';
+
+export type AnySubscription = Subscription<unknown, unknown>;
+
+/** One filter that the server is to know. */
+export interface FilterEntry {
+  readonly filter: string;
+  /** What topics are matched against: without `$share/name/`. */
+  readonly matchFilter: string;
+  readonly identifier: number;
+  readonly subscriptions: Set<AnySubscription>;
+  request: SubscriptionRequest;
+  isGranted: boolean;
+}
+
+const retainHandling: Readonly<Record<NonNullable<SubscribeOptions['retained']>, RetainHandling>> = {
+  always: 0,
+  new: 1,
+  never: 2,
+};
+
+/** Checks filters and options, and gives the filters as the server is to see them. */
+export function fullFilters(filters: readonly string[], options: SubscribeOptions): string[] {
+  // [MQTT-3.8.3-2]
+  if (filters.length === 0)
+    throw new ClientError('TOBYMQ_OPTION_INVALID', 'subscribe() needs at least one topic filter');
+  const { qos = 1, retained = 'always' } = options;
+  if (![0, 1, 2].includes(qos) || !(retained in retainHandling)) {
+    throw new ClientError(
+      'TOBYMQ_OPTION_INVALID',
+      `qos is ${qos} and retained is ${retained}: see SubscribeOptions`,
+    );
+  }
+  return [...new Set(filters)].map((plain) => {
+    const filter = options.share === undefined ? plain : `$share/${options.share}/${plain}`;
+    const problem = checkTopicFilter(filter); // [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+    if (problem !== undefined)
+      throw new ClientError('TOBYMQ_TOPIC_INVALID', `the topic filter ${filter} ${problem}`, {
+        topic: filter,
+      });
+    // [MQTT-3.8.3-4]
+    if (options.noLocal && parseSharedFilter(filter) !== undefined) {
+      throw new ClientError(
+        'TOBYMQ_OPTION_INVALID',
+        `noLocal is not allowed for the shared subscription ${filter}`,
+        { topic: filter },
+      );
+    }
+    return filter;
+  });
+}
+
+/** The subscription options of one filter. */
+export function subscriptionRequest(filter: string, options: SubscribeOptions): SubscriptionRequest {
+  return {
+    filter,
+    qos: options.qos ?? 1,
+    noLocal: options.noLocal ?? false,
+    retainAsPublished: options.retainAsPublished ?? false,
+    retainHandling: retainHandling[options.retained ?? 'always'],
+  };
+}
+
+/** One SUBSCRIBE for these filters. */
+export function subscribePacket(
+  packetId: number,
+  entries: readonly FilterEntry[],
+  { version, limits }: Connection,
+): SubscribeInput {
+  return {
+    type: PacketType.Subscribe,
+    packetId,
+    // Before 5.0 there is only the QoS.
+    subscriptions: entries.map(({ filter, request }) =>
+      version === 5 ? request : { filter, qos: request.qos },
+    ),
+    properties: limits.subscriptionIdentifierAvailable
+      ? { subscriptionIdentifier: entries[0]!.identifier }
+      : undefined,
+  };
+}
+
+/** Why the server would not accept this filter, if so. */
+export function filterLimit(entry: FilterEntry, limits: ServerLimits, size: number): ClientError | undefined {
+  const { filter, matchFilter } = entry;
+  if (filter !== matchFilter && !limits.sharedSubscriptionAvailable) {
+    return limitError(
+      ReasonCode.SharedSubscriptionsNotSupported,
+      `the server has no shared subscriptions such as ${filter}`,
+      filter,
+    );
+  }
+  if (/[+#]/.test(matchFilter) && !limits.wildcardSubscriptionAvailable) {
+    return limitError(
+      ReasonCode.WildcardSubscriptionsNotSupported,
+      `the server has no wildcard subscriptions such as ${filter}`,
+      filter,
+    );
+  }
+  return size > limits.maximumPacketSize
+    ? tooLarge(`the subscription to ${filter}`, size, limits, filter)
+    : undefined;
+}
