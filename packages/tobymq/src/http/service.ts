@@ -55,7 +55,7 @@ export class HttpService {
       };
       this.#front = await Front.open(
         place,
-        { proxyProtocol: undefined, noDelay: true },
+        { proxyProtocol: undefined, noDelay: true, isPaused: false },
         { socket: (socket) => httpHost.accept(socket), refused: () => {} },
       );
       this.#host = httpHost;

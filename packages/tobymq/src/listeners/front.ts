@@ -19,6 +19,12 @@ export interface OpenAddress {
   readonly port: number;
 }
 
+/** How sockets are accepted. */
+export interface FrontOptions extends Pick<NamedListener, 'proxyProtocol' | 'noDelay'> {
+  /** Accepted sockets do not read before the broker does, which then may read in place (`TcpStream`). */
+  readonly isPaused: boolean;
+}
+
 export interface FrontHandler {
   socket(socket: Socket, proxy: ProxyHeader | undefined): void;
   /** A connection was turned away before it came to anything. */
@@ -26,25 +32,23 @@ export interface FrontHandler {
 }
 
 export class Front {
+  readonly #options: FrontOptions;
   readonly #handler: FrontHandler;
   readonly #servers: Server[] = [];
   readonly addresses: OpenAddress[] = [];
   #gate: ProxyGate | undefined;
 
-  private constructor(handler: FrontHandler) {
+  private constructor(options: FrontOptions, handler: FrontHandler) {
+    this.#options = options;
     this.#handler = handler;
   }
 
   /** Opens everything or nothing. */
-  static async open(
-    place: Place,
-    options: Pick<NamedListener, 'proxyProtocol' | 'noDelay'>,
-    handler: FrontHandler,
-  ): Promise<Front> {
-    const front = new Front(handler);
+  static async open(place: Place, options: FrontOptions, handler: FrontHandler): Promise<Front> {
+    const front = new Front(options, handler);
     front.configure(options);
     try {
-      await front.#bind(place, options.noDelay);
+      await front.#bind(place);
       return front;
     } catch (error) {
       await front.close();
@@ -56,29 +60,29 @@ export class Front {
     this.#gate = proxyProtocol && new ProxyGate(proxyProtocol);
   }
 
-  async #bind(place: Place, noDelay: boolean): Promise<void> {
+  async #bind(place: Place): Promise<void> {
     if (place.systemd !== undefined) {
-      const text = await bindDescriptor(this.#server(noDelay), systemdSocket(place.systemd, process.env));
+      const text = await bindDescriptor(this.#server(), systemdSocket(place.systemd, process.env));
       this.addresses.push({ text, host: undefined, port: 0 });
     } else if (place.type === 'unix') {
       const path = place.path as string;
       await bindUnix(
-        this.#server(noDelay),
+        this.#server(),
         path,
         place.mode === undefined ? undefined : Number.parseInt(place.mode, 8),
       );
       this.addresses.push({ text: path, host: undefined, port: 0 });
     } else {
-      await this.#bindAddresses(place, noDelay);
+      await this.#bindAddresses(place);
     }
   }
 
-  async #bindAddresses({ host, port, ipv6Only }: Place, noDelay: boolean): Promise<void> {
+  async #bindAddresses({ host, port, ipv6Only }: Place): Promise<void> {
     let chosen = port;
     for (const address of bindAddresses(host, ipv6Only)) {
       try {
         // With port 0 the second address gets the port that the first was given.
-        chosen = await bindTcp(this.#server(noDelay), address.host, chosen, address.ipv6Only);
+        chosen = await bindTcp(this.#server(), address.host, chosen, address.ipv6Only);
         this.addresses.push({ text: endpoint(address.host, chosen), host: address.host, port: chosen });
       } catch (error) {
         const isAbsent =
@@ -88,9 +92,11 @@ export class Front {
     }
   }
 
-  #server(noDelay: boolean): Server {
+  #server(): Server {
+    const { noDelay, isPaused } = this.#options;
     // allowHalfOpen: a client that has closed its side may still read what we send.
-    const server = createServer({ allowHalfOpen: true, noDelay }, (socket) => this.#accept(socket));
+    const options = { allowHalfOpen: true, noDelay, pauseOnConnect: isPaused };
+    const server = createServer(options, (socket) => this.#accept(socket));
     this.#servers.push(server);
     return server;
   }

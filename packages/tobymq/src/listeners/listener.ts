@@ -69,10 +69,14 @@ export class OpenListener {
     target: ListenerTarget,
   ): Promise<OpenListener> {
     const opened = new OpenListener(listener, tls, target);
-    opened.#front = await Front.open(listener, listener, {
-      socket: (socket, proxy) => opened.#accept(socket, proxy),
-      refused: (address, reason) => opened.#refused(address, reason),
-    });
+    opened.#front = await Front.open(
+      listener,
+      { ...listener, isPaused: readsInPlace(listener) },
+      {
+        socket: (socket, proxy) => opened.#accept(socket, proxy),
+        refused: (address, reason) => opened.#refused(address, reason),
+      },
+    );
     return opened;
   }
 
@@ -129,7 +133,8 @@ export class OpenListener {
   }
 
   #attach(socket: Socket, proxy: ProxyHeader | undefined): void {
-    const { name, type } = this.#listener;
+    const listener = this.#listener;
+    const { name, type } = listener;
     const origin = this.#originOf(socket, proxy);
     if (!origin) {
       socket.destroy();
@@ -140,8 +145,10 @@ export class OpenListener {
     const peer = peerInfo(type, socket, facts);
     const from = { remoteAddress, remotePort, listener: name, peer };
     // A socket that only the network has touched can be read in place, which costs less.
-    const isPlain = (type === 'tcp' || type === 'unix') && socket.bytesRead === 0;
-    this.#target.attach(isPlain ? new TcpStream(socket, from) : new NodeStream(socket, from), this.#listener);
+    this.#target.attach(
+      readsInPlace(listener) ? new TcpStream(socket, from) : new NodeStream(socket, from),
+      listener,
+    );
   }
 
   #originOf(socket: Socket, proxy: ProxyHeader | undefined) {
@@ -183,6 +190,11 @@ export class OpenListener {
   #refused(address: string, reason: string): void {
     this.#target.refused(this.#listener.name, address, reason);
   }
+}
+
+/** Nothing stands between the socket and the broker. */
+function readsInPlace({ type, proxyProtocol }: NamedListener): boolean {
+  return (type === 'tcp' || type === 'unix') && proxyProtocol === undefined;
 }
 
 function ignoreEarlyFault(): void {}

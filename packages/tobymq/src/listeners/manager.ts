@@ -105,7 +105,18 @@ export class ListenerManager {
 }
 
 /** What a listener cannot change without a new socket. */
-function placeOf({ type, host, port, path, ipv6Only, systemd, mode, noDelay }: NamedListener): string {
-  const isFile = type === 'unix';
-  return JSON.stringify([type, host, port, isFile ? path : '', ipv6Only, systemd, mode, noDelay]);
+function placeOf(listener: NamedListener): string {
+  const { type, host, port, path, ipv6Only, systemd, mode, noDelay, proxyProtocol } = listener;
+  const isProxied = proxyProtocol !== undefined;
+  return JSON.stringify([
+    type,
+    host,
+    port,
+    type === 'unix' ? path : '',
+    ipv6Only,
+    systemd,
+    mode,
+    noDelay,
+    isProxied,
+  ]);
 }
