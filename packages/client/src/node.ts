@@ -8,6 +8,7 @@ import type { Platform } from './transports/transport.ts';
 import { openWebSocket } from './transports/websocket-node.ts';
 
 export * from './index.ts';
+export { type FileStoreOptions, fileStore } from './store/file.ts';
 
 const node: Platform = {
   transports: {
