@@ -86,6 +86,8 @@ const burst = fc.record({
   messages: fc.array(fc.record({ topic, qos, retain: fc.boolean() }), { minLength: 2, maxLength: 12 }),
 });
 
+const restart = fc.constant({ kind: 'restart' as const, client: -1 });
+
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 4, arbitrary: connect },
   { weight: 2, arbitrary: disconnect },
@@ -93,6 +95,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 1, arbitrary: unsubscribe },
   { weight: 8, arbitrary: publish },
   { weight: 2, arbitrary: burst },
+  { weight: 1, arbitrary: restart },
 );
 
 /** A store in memory that passes for a durable one: it commits in a later turn of the event loop. */
@@ -109,13 +112,13 @@ function slowStore(): Store {
 }
 
 async function agree(store: Store, actions: readonly Action[]): Promise<void> {
-  const broker = await Broker.start({ store, sys: { enabled: false }, limits: { inflightMax: 1000 } });
+  const options = { store, sys: { enabled: false }, limits: { inflightMax: 1000 } };
+  const world = await World.begin(() => Broker.start(options));
   try {
-    const world = new World(broker);
     await world.run(actions);
     await world.finish();
   } finally {
-    await broker.stop({ deadlineMs: 0 });
+    await world.end();
   }
 }
 

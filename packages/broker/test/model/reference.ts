@@ -152,6 +152,15 @@ export class Reference {
     this.#leave(session, isWillWanted, session.isPersistent);
   }
 
+  /** Everybody is disconnected at once, so nobody is left to get what others leave behind. */
+  shutDown(): void {
+    for (const session of [...this.sessions.values()]) {
+      session.isOnline = false;
+      if (!session.isPersistent) this.#end(session, false);
+    }
+    for (const choice of this.choices) choice.isDueNow = false;
+  }
+
   #leave(session: ModelSession, isWillWanted: boolean, survives: boolean): void {
     session.isOnline = false;
     const { will } = session;

@@ -50,6 +50,8 @@ export type Action =
       readonly isEmpty: boolean;
       readonly isRepeated: boolean;
     }
+  /** The broker stops, and another one starts with the same store. */
+  | { readonly kind: 'restart'; readonly client: number }
   | {
       /** Several messages without waiting for one to be acknowledged before the next. */
       readonly kind: 'burst';
@@ -59,11 +61,18 @@ export type Action =
 
 export class World {
   readonly reference = new Reference();
-  readonly #broker: Broker;
+  readonly #start: () => Promise<Broker>;
+  #broker: Broker;
   readonly #clients = new Map<string, ModelClient>();
   #messageCount = 0;
 
-  constructor(broker: Broker) {
+  /** `start` starts a broker with the same store each time. */
+  static async begin(start: () => Promise<Broker>): Promise<World> {
+    return new World(start, await start());
+  }
+
+  private constructor(start: () => Promise<Broker>, broker: Broker) {
+    this.#start = start;
     this.#broker = broker;
   }
 
@@ -72,6 +81,10 @@ export class World {
       await this.#do(action);
       await this.check();
     }
+  }
+
+  async end(): Promise<void> {
+    await this.#broker.stop({ deadlineMs: 0 });
   }
 
   /** Brings everybody back, so that whatever waits somewhere comes to light. */
@@ -91,6 +104,10 @@ export class World {
     const version = VERSIONS[client] ?? 5;
     if (action.kind === 'connect') {
       await this.#connect(action, version);
+      return;
+    }
+    if (action.kind === 'restart') {
+      await this.#restart();
       return;
     }
     if (action.kind === 'publish' && client === -1) {
@@ -197,6 +214,20 @@ export class World {
     if (earlier === undefined) return;
     await earlier.closed();
     if (earlier.version === 5) expect(earlier.disconnectCode).toBe(0x8e); // [MQTT-3.1.4-3]
+  }
+
+  async #restart(): Promise<void> {
+    const sessions = [...this.reference.sessions.values()];
+    // Whether a Will is published when it is the server that ends is left open.
+    if (sessions.some((session) => session.isOnline && session.will !== undefined)) return;
+    this.reference.shutDown();
+    await this.#broker.stop();
+    for (const client of this.#clients.values()) {
+      await client.closed();
+      if (client.version === 5) expect(client.disconnectCode).toBe(0x8b);
+    }
+    this.#clients.clear();
+    this.#broker = await this.#start();
   }
 
   async #publishInternally(action: Action & { kind: 'publish' }): Promise<void> {
