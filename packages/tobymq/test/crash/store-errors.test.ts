@@ -1,10 +1,10 @@
 // What `tobymq serve` does with a data folder that it cannot use, and how `--repair` and `backup` help.
 
-import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runProcess, TestProcess } from '@tobymq/testkit';
+import { decode, packet, packetType, property, RawPeer, runProcess, TestProcess } from '@tobymq/testkit';
 import { expect, onTestFinished, test } from 'vitest';
 
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
@@ -61,3 +61,53 @@ test('a foreign file in the place of the store stops the start and stays as it i
   expect(refused.code).not.toBe(0);
   expect(refused.stderr + refused.stdout).toContain('does not begin like a TobyMQ store');
 });
+
+test('a copy made by `tobymq backup` while the server runs holds sessions, queues and retained messages', async () => {
+  const folder = await dataFolder();
+  const server = TestProcess.start(process.execPath, [
+    ...[cli, 'serve', '--data', folder, '--port', '0', '--ws-port', '0', '--http-port', '0'],
+  ]);
+  onTestFinished(async () => void (await server.stop()));
+  const sleeper = await connect(await portOf(server), 'sleeper');
+  expect(sleeper.sessionPresent).toBe(false);
+  sleeper.peer.send(packet.subscribe({ version: 5, id: 1, filters: [['news/#', 1]] }));
+  await sleeper.peer.expect(packetType.SUBACK);
+  sleeper.peer.destroy();
+  const { peer } = await connect(await portOf(server), 'publisher');
+  peer.send(packet.publish({ version: 5, topic: 'news/today', qos: 1, id: 1, retain: true, payload: 'sun' }));
+  expect(decode.ack(await peer.expect(packetType.PUBACK), 5).reason).toBe(0);
+
+  const restored = await dataFolder();
+  await mkdir(join(restored, 'data'));
+  const copy = join(restored, 'data', 'tobymq.db');
+  const made = await runProcess(process.execPath, [cli, 'backup', copy, '--data', folder]);
+  expect([made.code, made.stderr]).toEqual([0, '']);
+  const again = await runProcess(process.execPath, [cli, 'backup', copy, '--data', folder]);
+  expect(again.code).not.toBe(0);
+  expect(again.stderr).toContain('exists already');
+
+  const port = await portOf(await startServer(join(restored, 'data')));
+  const back = await connect(port, 'sleeper');
+  expect(back.sessionPresent).toBe(true);
+  const message = decode.publish(await back.peer.expect(packetType.PUBLISH), 5);
+  expect([message.topic, Buffer.from(message.payload).toString()]).toEqual(['news/today', 'sun']);
+  const reader = await connect(port, 'reader');
+  reader.peer.send(packet.subscribe({ version: 5, id: 1, filters: [['news/#', 0]] }));
+  const retained = decode.publish(await reader.peer.take(packetType.PUBLISH), 5);
+  expect([retained.retain, Buffer.from(retained.payload).toString()]).toEqual([true, 'sun']);
+});
+
+async function portOf(server: TestProcess): Promise<number> {
+  const [, port] = await server.line(/mqtt:\/\/127\.0\.0\.1:(\d+)/);
+  return Number(port);
+}
+
+/** Connects with MQTT 5 and a session that stays. */
+async function connect(port: number, clientId: string): Promise<{ peer: RawPeer; sessionPresent: boolean }> {
+  const peer = await RawPeer.connect({ port });
+  onTestFinished(() => peer.destroy());
+  const properties = [[property.sessionExpiryInterval, 3600] as const];
+  peer.send(packet.connect({ version: 5, clientId, clean: false, properties }));
+  const { sessionPresent } = decode.connack(await peer.expect(packetType.CONNACK), 5);
+  return { peer, sessionPresent };
+}
