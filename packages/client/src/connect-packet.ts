@@ -15,12 +15,15 @@ import { type Attempt, safeUrl } from './supervisor.ts';
 
 const encoder = new TextEncoder();
 
-/** Makes the CONNECT of an attempt. `mayResume` says that the server may have a session of this process. */
+/** What this process knows of its session: none was made yet, the server should still have it, or it has expired. */
+export type SessionMemory = 'none' | 'alive' | 'expired';
+
+/** Makes the CONNECT of an attempt. */
 export async function connectPacket(
   settings: Settings,
   attempt: Attempt,
   clientId: string,
-  mayResume: boolean,
+  session: SessionMemory,
 ): Promise<ConnectInput> {
   const { version } = attempt;
   const { username, password } = await fetchCredentials(settings, attempt);
@@ -33,12 +36,13 @@ export async function connectPacket(
     );
   }
   // Within this process a 5.0 session is resumed; before 5.0 that would leave sessions of nobody at the server.
-  const resumes = mayResume && (version === 5 ? settings.sessionExpirySeconds > 0 : settings.keepSession);
+  const resumes =
+    session === 'alive' && (version === 5 ? settings.sessionExpirySeconds > 0 : settings.keepSession);
   const packet: ConnectInput = {
     type: PacketType.Connect,
     protocolVersion: version,
     clientId,
-    cleanStart: resumes ? false : mayResume || settings.startFresh,
+    cleanStart: session === 'none' ? settings.startFresh : !resumes,
     keepAlive: settings.keepAliveSeconds,
     username,
     password: typeof password === 'string' ? encoder.encode(password) : password,

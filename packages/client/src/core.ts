@@ -2,8 +2,15 @@
 // acknowledgements and the subscriptions; what the application wants goes the other way. The public `Client` is a thin
 // layer on top of this, and so is the entry for programs written for MQTT.js.
 
-import { type Connack, type ConnectInput, type Packet, PacketType, type PublishReader } from '@tobymq/codec';
-import { connectPacket } from './connect-packet.ts';
+import {
+  type Connack,
+  type ConnectInput,
+  type Packet,
+  PacketType,
+  type ProtocolVersion,
+  type PublishReader,
+} from '@tobymq/codec';
+import { connectPacket, type SessionMemory } from './connect-packet.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { milliseconds } from './duration.ts';
 import { ClientError, messageOf } from './errors.ts';
@@ -11,7 +18,7 @@ import { Incoming, type Receipt } from './incoming.ts';
 import { Journal } from './journal.ts';
 import { defaults } from './limits.ts';
 import { Message } from './message.ts';
-import type { Settings } from './options.ts';
+import { neverExpires, type Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
 import {
   type OutgoingFields,
@@ -50,8 +57,8 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   /** What the last CONNACK said. */
   connack: Connack | undefined;
   #journal: Journal | undefined;
-  /** The server may have a session of ours. */
-  #hasConnected = false;
+  /** When the server's session of ours ends; 0 before the first connection. */
+  #sessionEndsAt = 0;
   #end: ClientError | undefined;
   #closing: Promise<void> | undefined;
   receivedCount = 0;
@@ -111,7 +118,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   async open(attempt: Attempt, hooks: AttemptHooks): Promise<void> {
     const { settings } = this;
     const { signal, url } = attempt;
-    const packet = await connectPacket(settings, attempt, this.clientId, this.#hasConnected);
+    const packet = await connectPacket(settings, attempt, this.clientId, this.#sessionMemory());
     // The functions above may have taken longer than this attempt lasts.
     signal.throwIfAborted();
     const openTransport = settings.transport ?? settings.platform.transports[url.protocol]!;
@@ -128,6 +135,18 @@ export class Core implements SupervisedClient, SubscriptionOwner {
       throw signal.reason;
     }
     this.#connect(pipe, packet, hooks);
+  }
+
+  #sessionMemory(): SessionMemory {
+    if (this.#sessionEndsAt === 0) return 'none';
+    return this.settings.clock.now() > this.#sessionEndsAt ? 'expired' : 'alive';
+  }
+
+  /** From the loss of its connection on a 5.0 session lives as long as was agreed; the server's word counts. */
+  #noteSessionEnd(version: ProtocolVersion): void {
+    if (this.#sessionEndsAt === 0 || version < 5) return;
+    const seconds = this.connack?.properties?.sessionExpiryInterval ?? this.settings.sessionExpirySeconds;
+    if (seconds < neverExpires) this.#sessionEndsAt = this.settings.clock.now() + seconds * 1000;
   }
 
   #connect(pipe: BytePipe, packet: ConnectInput, hooks: AttemptHooks): void {
@@ -164,7 +183,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   }
 
   #onAccepted(connection: Connection, connack: Connack, hooks: AttemptHooks): void {
-    this.#hasConnected = true;
+    this.#sessionEndsAt = Number.POSITIVE_INFINITY;
     this.connack = connack;
     // [MQTT-3.2.2-16] The name that the server gave us stays ours.
     this.clientId = connack.properties?.assignedClientIdentifier ?? this.clientId;
@@ -180,6 +199,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   #onClosed(connection: Connection, error: ClientError): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
+    this.#noteSessionEnd(connection.version);
     this.#bytesSent += connection.outbox.bytesSent;
     this.#bytesReceived += connection.bytesReceived;
     this.outgoing.end();

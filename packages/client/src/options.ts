@@ -168,7 +168,8 @@ export interface Settings {
   readonly trace: ((event: TraceEvent) => void) | undefined;
 }
 
-const neverExpires = 0xffff_ffff;
+/** A Session Expiry Interval that is no interval. */
+export const neverExpires = 0xffff_ffff;
 
 function integer(
   value: number | undefined,

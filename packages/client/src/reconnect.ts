@@ -80,7 +80,14 @@ export function serversOf(reference: string | undefined, current: URL): URL[] {
       ? part
       : `${current.protocol}//${part}${current.pathname}${current.search}`;
     // A reference that is no address is worth as much as none; the back-off goes on with the URLs we have.
-    if (URL.canParse(text)) servers.push(new URL(text));
+    if (!URL.canParse(text)) continue;
+    const server = new URL(text);
+    // Credentials that went over TLS do not follow a server to where everybody can read them.
+    if (!isSecure(current) || isSecure(server)) servers.push(server);
   }
   return servers;
+}
+
+function isSecure({ protocol }: URL): boolean {
+  return ['mqtts:', 'tls:', 'ssl:', 'wss:'].includes(protocol);
 }

@@ -59,6 +59,8 @@ test('a server reference may name several servers, with or without port and sche
     'wss://[::1]:99/mqtt',
   ]);
   expect(serversOf(undefined, current)).toEqual([]);
+  // Not from TLS to the open.
+  expect(serversOf('ws://d.example mqtt://e.example', current)).toEqual([]);
 });
 
 test('"use another server" leads to the other server at once, with the session of before', async () => {

@@ -57,7 +57,7 @@ function open(url: string, options: ConnectOptions = {}): Client {
   return client;
 }
 
-test('[MQTT-4.2.0-1] TCP, with one byte per segment as well', async () => {
+test('[MQTT-4.2.0-1] [MQTT-7.1.2-1] TCP, with one byte per segment as well', async () => {
   const server = await listen();
   const { client } = clientOf(server);
   const peer = await server.accept();

@@ -64,11 +64,11 @@ describe('CONNECT', () => {
     expect(bytes.subarray(-(3 + 1 + 3 + 2)).toString('hex')).toBe('00016900' + '000177' + '0000');
   });
 
-  test('[MQTT-3.1.2-11] [MQTT-3.1.2-13] [MQTT-3.1.2-16] [MQTT-3.1.2-18] without will and credentials their flags are 0', async () => {
+  test('[MQTT-3.1.2-11] [MQTT-3.1.2-13] [MQTT-3.1.2-15] [MQTT-3.1.2-16] [MQTT-3.1.2-18] without will and credentials their flags are 0', async () => {
     expect((await connectPacket({ clientId: 'i' }))[9]).toBe(0x02);
   });
 
-  test('[MQTT-3.1.2-12] [MQTT-4.7.0-1] a will with QoS 3 or a wildcard topic is refused locally', () => {
+  test('[MQTT-3.1.2-12] [MQTT-3.1.2-14] [MQTT-4.7.0-1] a will with QoS 3 or a wildcard topic is refused locally', () => {
     for (const will of [{ topic: 'w', qos: 3 as 2 }, { topic: 'a/#' }, { topic: '' }]) {
       expect(() => createClient('mqtt://127.0.0.1:1', { will })).toThrow(
         expect.objectContaining({ name: 'ClientError' }),
@@ -81,7 +81,7 @@ describe('CONNECT', () => {
     expect(bytes.subarray(-2).toString('hex')).toBe('0000');
   });
 
-  test('[MQTT-3.1.3-4] [MQTT-3.1.3-12] [MQTT-1.5.4-1] [MQTT-1.5.4-2] strings without valid UTF-8 never reach the wire', async () => {
+  test('[MQTT-3.1.3-4] [MQTT-3.1.3-10] [MQTT-3.1.3-11] [MQTT-3.1.3-12] [MQTT-1.5.4-1] [MQTT-1.5.4-2] strings without valid UTF-8 never reach the wire', async () => {
     for (const options of [
       { clientId: '\ud800' },
       { clientId: 'a\0' },
@@ -108,7 +108,7 @@ describe('CONNECT', () => {
     await nothingBeforeMarker(next, second);
   });
 
-  test('[MQTT-3.1.2-30] with an authentication method nothing but AUTH is sent before CONNACK', async () => {
+  test('[MQTT-3.1.2-30] [N18] [M10] with an authentication method nothing but AUTH is sent before CONNACK', async () => {
     const server = await listen();
     const auth = { method: 'M', start: () => Buffer.from('1'), respond: () => Buffer.from('2') };
     const { client } = clientOf(server, { auth });
@@ -200,7 +200,7 @@ describe('CONNACK', () => {
     });
   });
 
-  test('[N17] no CONNACK in time ends the attempt', async () => {
+  test('[N17] [M08] no CONNACK in time ends the attempt', async () => {
     const server = await listen();
     const error = await outcome(
       connect(`mqtt://127.0.0.1:${server.port}`, { reconnect: false, connectTimeout: '30 ms' }),

@@ -3,6 +3,7 @@
 import { decode, packet, packetType, property } from '@tobymq/testkit';
 import { describe, expect, test } from 'vitest';
 import { connect, type EnhancedAuth, memoryStore } from '../../src/node.ts';
+import { FakeClock } from '../fake-clock.ts';
 import {
   answerSubscribe,
   clientOf,
@@ -42,7 +43,7 @@ describe('SUBSCRIBE and UNSUBSCRIBE', () => {
   });
 
   test.each([
-    ['[MQTT-3.8.3-2] [MQTT-3.10.3-2] no filter at all', [], {}],
+    ['[MQTT-3.8.3-2] [MQTT-3.8.3-3] [MQTT-3.10.3-2] no filter at all', [], {}],
     ['[MQTT-4.7.1-1] "#" that is not the last level', 'a/#/b', {}],
     ['[MQTT-4.7.1-1] "#" within a level', 'a#', {}],
     ['[MQTT-4.7.1-2] "+" within a level', 'a+', {}],
@@ -87,7 +88,7 @@ describe('SUBSCRIBE and UNSUBSCRIBE', () => {
     ]);
   });
 
-  test('[N40] messages that come before the SUBACK are delivered', async () => {
+  test('[N40] [M11] messages that come before the SUBACK are delivered', async () => {
     const { client, peer } = await scripted();
     const subscription = client.subscribe('t');
     const { id } = decode.subscribe(await peer.expect(packetType.SUBSCRIBE), 5);
@@ -148,6 +149,26 @@ describe('sessions', () => {
     resumed.destroy();
     const fresh = await again({ sessionPresent: false });
     expect((await answerSubscribe(fresh)).filters).toEqual([['t', 1]]);
+  });
+
+  test('[N15] a session expiry in CONNACK replaces ours: after it the session counts as ended', async () => {
+    const clock = new FakeClock();
+    const { client, peer, again } = await scripted(
+      { clock },
+      { properties: [[property.sessionExpiryInterval, 10]] },
+    );
+    const reconnect = async (awayMs: number): Promise<boolean> => {
+      await expect.poll(() => client.state.state).toBe('offline');
+      clock.jump(awayMs);
+      client.retryNow();
+      const next = await again({ properties: [[property.sessionExpiryInterval, 10]] });
+      await reaches(client, 'connected');
+      next.destroy();
+      return decode.connect(next.history[0]!).clean;
+    };
+    peer.destroy();
+    expect(await reconnect(9_000)).toBe(false);
+    expect(await reconnect(11_000)).toBe(true);
   });
 
   test('[N14] a session that is kept is asked for on the first connection, for as long as was said', async () => {
