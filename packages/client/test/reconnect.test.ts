@@ -2,10 +2,13 @@
 
 import { packet, packetType, property, RawServer } from '@tobymq/testkit';
 import { expect, onTestFinished, test } from 'vitest';
+import { createClientOn } from '../src/connect.ts';
 import { KeepAlive } from '../src/keep-alive.ts';
 import { ClientError, connect, createClient } from '../src/node.ts';
 import { decideReconnect, isFinal, serversOf } from '../src/reconnect.ts';
+import type { Platform } from '../src/transports/transport.ts';
 import { FakeClock } from './fake-clock.ts';
+import { ModelServer } from './model-server.ts';
 import { answerSubscribe, clientOf, listen, outcome, quickly, reaches, scripted } from './support.ts';
 
 const lost = new ClientError('TOBYMQ_CONNECTION_LOST', 'lost');
@@ -268,4 +271,38 @@ test('pings keep coming in time although timers are held back by a minute', () =
   const gaps = pings.slice(1).map((at, i) => at - pings[i]!);
   expect(Math.max(...gaps)).toBeLessThanOrEqual(90_000);
   keepAlive.stop();
+});
+
+test('a network that comes back is used at once, and one that may be gone is looked at', async () => {
+  const model = new ModelServer();
+  let notify: (isOnline: boolean) => void = () => {};
+  let isWatching = false;
+  const platform: Platform = {
+    transports: {},
+    defer: setImmediate,
+    watchNetwork: (onChange) => {
+      notify = onChange;
+      isWatching = true;
+      return () => {
+        isWatching = false;
+      };
+    },
+  };
+  model.fate = () => 'unreachable';
+  const options = {
+    transport: model.open,
+    reconnect: { min: '1 h', max: '1 h' },
+    pingTimeout: '10 ms',
+  } as const;
+  const client = createClientOn(platform, options, {});
+  await reaches(client, 'offline');
+  model.fate = () => 'accept';
+  notify(true);
+  await reaches(client, 'connected');
+  // The other side is gone without a word; the news from outside makes the client look.
+  model.connection!.isFrozen = true;
+  notify(false);
+  expect(await reaches(client, 'offline')).toMatchObject({ reason: { code: 'TOBYMQ_KEEP_ALIVE_TIMEOUT' } });
+  await client.close();
+  expect(isWatching).toBe(false);
 });
