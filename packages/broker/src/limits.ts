@@ -37,6 +37,8 @@ export interface Limits {
   readonly queueOverflow: QueueOverflow;
   /** Whether QoS 0 messages wait for persistent sessions that are offline. Default false, as in Mosquitto. */
   readonly queueQoS0: boolean;
+  /** Deliver with the subscription's QoS even if that is higher than the message's. Default false, as the standard says. */
+  readonly upgradeQoS: boolean;
   /** Messages of a persistent session that are kept in memory while it is connected; the rest waits in the store. */
   readonly queueWindowMessages: number;
   readonly queueWindowBytes: number;
@@ -76,6 +78,7 @@ export const defaultLimits: Limits = {
   queueBytesMax: 64 * 1024 * 1024,
   queueOverflow: 'drop-newest',
   queueQoS0: false,
+  upgradeQoS: false,
   queueWindowMessages: 200,
   queueWindowBytes: 1024 * 1024,
   outboundBytesMax: 8 * 1024 * 1024,

@@ -110,7 +110,8 @@ export class Session extends Subscriber {
     target: SubscriberTarget,
     group: SubscriberGroup | undefined,
   ): void {
-    const qos = message.qos < target.qos ? message.qos : target.qos; // [MQTT-3.8.4-8]
+    const keepsLower = message.qos < target.qos && !this.core.limits.upgradeQoS;
+    const qos = keepsLower ? message.qos : target.qos; // [MQTT-3.8.4-8]
     const retain = target.retainAsPublished && message.retain; // [MQTT-3.3.1-12], [MQTT-3.3.1-13]
     const link = this.link;
     if (qos === 0) {
