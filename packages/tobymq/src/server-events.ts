@@ -1,8 +1,7 @@
 // What the broker tells is passed on to the log here, with what only the server knows added to it: the port of a
-// listener, each subscription, each publish when somebody wants to see all of it.
+// listener, and each subscription.
 
 import type { Extension, LogFields, Logger } from '@tobymq/broker';
-import type { LogConfig } from './config/schema.ts';
 import type { OpenAddress } from './listeners/front.ts';
 import type { Log } from './logging/log.ts';
 import type { NamedListener } from './policies.ts';
@@ -34,30 +33,13 @@ export class ServerEvents implements Logger {
     }
   }
 
-  /** Subscriptions, and with a level of `trace` each publish. */
-  extension(config: LogConfig): Extension {
-    const tracesPublishes = config.level === 'trace' || config.types?.includes('debug');
-    return {
-      name: 'log',
-      onSubscribed: ({ clientId }, filter, qos) =>
-        this.#log.log('debug', 'subscribed', { clientId, filter, qos }),
-      onUnsubscribed: ({ clientId }, filter) => this.#log.log('debug', 'unsubscribed', { clientId, filter }),
-      ...(tracesPublishes
-        ? {
-            onPublish: ({ topic, payload, qos, retain }, client) => {
-              this.#log.log('trace', 'publish-received', {
-                clientId: client?.clientId,
-                topic,
-                qos,
-                retain,
-                bytes: payload.length,
-              });
-              return undefined;
-            },
-          }
-        : {}),
-    };
-  }
+  /** Tells of each subscription. */
+  readonly extension: Extension = {
+    name: 'log',
+    onSubscribed: ({ clientId }, filter, qos) =>
+      this.#log.log('debug', 'subscribed', { clientId, filter, qos }),
+    onUnsubscribed: ({ clientId }, filter) => this.#log.log('debug', 'unsubscribed', { clientId, filter }),
+  };
 }
 
 function familiesOf(host: string | undefined, ipv6Only: boolean): string[] {

@@ -22,7 +22,9 @@ import type { HttpService } from './http/service.ts';
 import { limitsExtension } from './limits-extension.ts';
 import { loadTls } from './listeners/certificates.ts';
 import { ListenerManager, type PreparedListener } from './listeners/manager.ts';
+import { DropSummary } from './logging/drop-summary.ts';
 import { Log } from './logging/log.ts';
+import { PublishTrace } from './logging/publish-trace.ts';
 import { Gauges, type ServerGauges } from './metrics/gauges.ts';
 import { mosquittoVersion } from './mosquitto/version.ts';
 import { buildPolicies, type NamedListener, namedListeners } from './policies.ts';
@@ -30,6 +32,7 @@ import { dropPrivileges } from './privileges.ts';
 import { SecurityExtension } from './security.ts';
 import { ServerEvents } from './server-events.ts';
 import { brokerLimits, listenerSettings } from './settings.ts';
+import type { TobyService } from './toby.ts';
 
 export interface ServerOptions {
   readonly config: Config;
@@ -69,6 +72,8 @@ export class Server {
   readonly #gauges: Gauges;
   #store: Store | undefined;
   #http: HttpService | undefined;
+  #trace: PublishTrace | undefined;
+  #toby: TobyService | undefined;
   #token: string | undefined;
   #stopping: Promise<void> | undefined;
   #isReady = false;
@@ -121,6 +126,7 @@ export class Server {
     );
     this.#security = new SecurityExtension(prepared.policies, this.throttle, config.limits.clientIdPrefixes);
     this.#limits = limitsExtension(config);
+    this.#toby = await this.#createToby(config);
     this.#events.listeners = prepared.names;
     this.broker = await Broker.start({
       store: this.#store,
@@ -130,12 +136,16 @@ export class Server {
       extensions: [
         ...(this.#options.extensions ?? []),
         ...(this.#limits ? [this.#limits] : []),
+        // Before the security, which does not know the bots.
+        ...(this.#toby ? [this.#toby.extension] : []),
         this.#security,
-        this.#events.extension(config.log),
+        this.#events.extension,
+        new DropSummary(this.log).extension,
         this.#gauges.extension,
       ],
     });
     this.log.publish = (topic, line) => void this.broker.publish({ topic, payload: line }).catch(() => {});
+    await this.#watchPublishes();
     await this.#startHttp();
     await this.#listeners.apply(prepared.listeners);
     await this.#openHttp();
@@ -143,6 +153,18 @@ export class Server {
     if (config.user !== undefined) dropPrivileges(config.user, config.data);
     if (config.pidFile !== undefined) writePidFile(config.pidFile);
     this.#isReady = true;
+  }
+
+  async #createToby(config: Config): Promise<TobyService | undefined> {
+    if (config.toby === undefined) return undefined;
+    const { createToby } = await import('./toby.ts');
+    return createToby(config.toby, (error) => this.log.log('error', 'toby-failed', { error }));
+  }
+
+  async #watchPublishes(): Promise<void> {
+    this.#trace = new PublishTrace(this.log, this.broker);
+    this.log.onAdjusted = () => void this.#trace?.update();
+    await this.#trace.update();
   }
 
   #sysVersion(): string {
@@ -194,6 +216,11 @@ export class Server {
     return this.#http?.url;
   }
 
+  /** Web hooks and sign-up of the bots layer, if it is on. */
+  get tobyHttp(): TobyService['handleHttp'] | undefined {
+    return this.#toby?.handleHttp;
+  }
+
   get store(): Store | undefined {
     return this.#store;
   }
@@ -224,6 +251,7 @@ export class Server {
     const before = this.#config;
     this.#config = config;
     this.log.configure(config.log);
+    await this.#trace?.update();
     this.throttle.configure(config.throttle);
     this.#events.listeners = prepared.names;
     await this.#replaceSecurity(prepared);
@@ -341,6 +369,6 @@ function writePidFile(path: string): void {
 
 /** What is fixed at the start. */
 function restartKeys(before: Config, after: Config): string[] {
-  const keys = ['data', 'store', 'sys', 'user', 'pidFile'] as const;
+  const keys = ['data', 'store', 'sys', 'toby', 'user', 'pidFile'] as const;
   return keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
 }

@@ -26,6 +26,7 @@ export function brokerLimits({ limits }: Config): Partial<BrokerLimits> {
     queueBytesMax: bounded(limits.queuedBytes),
     queueOverflow: limits.queueFull,
     queueQoS0: limits.queueQoS0,
+    upgradeQoS: limits.upgradeQoS,
     retainedMessagesMax: zeroIfUnlimited(limits.retainedMessages),
     sessionExpiryMax: Math.min(limits.sessionExpiry, never),
   };

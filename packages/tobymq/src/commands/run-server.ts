@@ -1,7 +1,12 @@
-// Keeps a started server running: SIGHUP reloads, SIGTERM and SIGINT stop it. A second SIGINT does not wait any longer.
+// Keeps a started server running: SIGHUP reloads, SIGTERM and SIGINT stop it. A second SIGINT does not wait any longer,
+// unless it comes at once: under npm, Ctrl-C reaches the server twice, from the terminal and from npm.
 
 import { ConfigError, formatProblem } from '../config/errors.ts';
+import { keepYoungGenerationSmall, MemoryCare } from '../memory-care.ts';
 import type { Server } from '../server.ts';
+
+/** SIGINTs that come within this time are the same. */
+const SAME_SIGNAL_MS = 500;
 
 export interface SignalActions {
   /** SIGUSR1. */
@@ -12,11 +17,19 @@ export interface SignalActions {
 
 /** Answers with the exit code when the server has stopped. */
 export function runUntilStopped(server: Server, actions: SignalActions = {}): Promise<number> {
+  keepYoungGenerationSmall();
+  const memory = new MemoryCare();
   return new Promise((resolve) => {
     let isStopping = false;
+    let stoppedAt = 0;
     const stop = (): void => {
-      if (isStopping) process.exit(130);
+      if (isStopping) {
+        if (performance.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(130);
+        return;
+      }
       isStopping = true;
+      stoppedAt = performance.now();
+      memory.stop();
       void server.stop().then(() => resolve(0));
     };
     process.on('SIGTERM', () => {

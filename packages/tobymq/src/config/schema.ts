@@ -8,6 +8,7 @@ import { accessSchema } from './schema-access.ts';
 import { authenticatorSchema } from './schema-auth.ts';
 import { limitsSchema } from './schema-limits.ts';
 import { listenerSchema } from './schema-listener.ts';
+import { tobySchema } from './schema-toby.ts';
 import { duration } from './units.ts';
 
 const logSchema = z.strictObject({
@@ -168,6 +169,9 @@ export const configSchema = z.strictObject({
   log: logSchema.prefault({}).describe('What is logged, how and where.'),
   sys: sysSchema.prefault({}).describe('The `$SYS` topics.'),
   http: httpSchema.prefault({}).describe('The HTTP API, `/metrics`, `/health` and `/ready`.'),
+  toby: tobySchema
+    .optional()
+    .describe('The bots layer: accounts, bots that follow tags, web hooks. Off unless this is there.'),
   stopDeadline: duration({ max: 600 })
     .default(10)
     .describe('How long a stop may take before connections are cut.'),

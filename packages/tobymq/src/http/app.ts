@@ -2,6 +2,7 @@
 // wants a token.
 
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { getConnInfo } from '@hono/node-server/conninfo';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { prometheusText } from '../metrics/prometheus.ts';
 import type { Server } from '../server.ts';
@@ -31,6 +32,11 @@ export function createApp(
     context.json({ error: `there is nothing at ${context.req.path}`, code: 'TOBYMQ_NOT_FOUND' }, 404),
   );
 
+  app.use('*', async (context, next) => {
+    const response = server.tobyHttp?.(context.req.raw, getConnInfo(context).remote.address ?? '');
+    if (response === undefined) await next();
+    return response;
+  });
   app.get('/health', (context) => context.json({ status: 'ok' }));
   app.get('/ready', (context) => context.json({ ready: server.isReady }, server.isReady ? 200 : 503));
   app.get('/metrics', (context) => {

@@ -42,6 +42,8 @@ export class Log implements Logger {
   #destinations: readonly Destination[];
   /** Lines for the destination `topic`; set once the broker runs. */
   publish: ((topic: string, line: string) => void) | undefined;
+  /** Told after {@link Log.adjust}. */
+  onAdjusted: (() => void) | undefined;
   #isPublishing = false;
 
   /** Opens the destinations; throws when a file cannot be written. */
@@ -59,6 +61,15 @@ export class Log implements Logger {
 
   get clients(): readonly string[] {
     return this.#config.clients;
+  }
+
+  /** Somebody wants a line for each message: by level, by client, or as Mosquitto's `log_type debug`. */
+  get tracesPublishes(): boolean {
+    const { format, types, level } = this.#config;
+    return (
+      this.#clients.size > 0 ||
+      (format === 'mosquitto' ? (types?.includes('debug') ?? false) : level === 'trace')
+    );
   }
 
   /** Takes other settings, and opens its files anew, so that a rotated log goes on in a new file. */
@@ -81,6 +92,7 @@ export class Log implements Logger {
     this.#config = { ...this.#config, level, clients: [...clients] };
     this.#rank = ranks[level];
     this.#clients = new Set(clients);
+    this.onAdjusted?.();
   }
 
   log(level: LogLevel, event: string, fields: LogFields): void {

@@ -89,6 +89,8 @@ const words: Readonly<Record<string, Words>> = {
   unsubscribed: ({ clientId, filter }) => ({ kind: 'unsubscribe', text: `${clientId} ${filter}` }),
   'queue-full': ({ clientId }) => notice(`Outgoing messages are being dropped for client ${clientId}.`),
   'message-dropped': () => undefined,
+  'messages-dropped': ({ clientId, count, reason }) =>
+    notice(`Dropped ${count} messages for client ${clientId}: ${reason}.`),
   'session-ended': ({ clientId, reason }) =>
     reason === 'expired' ? notice(`Expiring client ${clientId} due to timeout.`) : undefined,
   'listener-opened': ({ family, port, path }) =>

@@ -1,0 +1,48 @@
+// Switches the bots layer on: the extension with the server's password hashing, and its two HTTP paths. Loaded only when the
+// configuration has `toby:`.
+
+import { Buffer } from 'node:buffer';
+import { type SecretHasher, TobyExtension, type TobyHttpHandler, tobyHttp } from '@tobymq/toby/server';
+import { hashPassword, parsePasswordHash, verifyPassword } from './auth/password-hash.ts';
+import { ConfigError } from './config/errors.ts';
+import type { TobyConfig } from './config/schema-toby.ts';
+
+export interface TobyService {
+  readonly extension: TobyExtension;
+  /** Answers web hooks and sign-ups; undefined for other paths. */
+  readonly handleHttp: TobyHttpHandler;
+}
+
+/** argon2id, or scrypt where there is no argon2. */
+const hasher: SecretHasher = {
+  hash: (secret) => hashPassword(secret),
+  verify: async (hash, secret) => {
+    const parsed = parsePasswordHash(hash);
+    return parsed !== undefined && verifyPassword(Buffer.from(secret), parsed);
+  },
+};
+
+export function createToby(config: TobyConfig, onError: (error: unknown) => void): TobyService {
+  const { signup, signupToken, elsewhere, queueHooks, hookSize, ...limits } = config;
+  if (signup === 'invited' && signupToken === undefined) {
+    throw ConfigError.of(
+      'toby.signup is "invited", so toby.signupToken is needed: the token that invited people know',
+    );
+  }
+  const extension = new TobyExtension({
+    hasher,
+    elsewhere,
+    onError,
+    limits: { ...limits, hookBytes: hookSize },
+  });
+  const handleHttp = tobyHttp(extension, {
+    signup:
+      signup === 'invited' && signupToken !== undefined
+        ? { token: signupToken }
+        : signup === 'open'
+          ? 'open'
+          : 'closed',
+    queueHooks,
+  });
+  return { extension, handleHttp };
+}
