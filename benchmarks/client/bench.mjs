@@ -6,8 +6,11 @@
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { connect } from '@tobymq/client';
 import mqtt from 'mqtt';
+import { bundle } from '../../packages/client/scripts/bundle.mjs';
 
 const rounds = Number(process.argv[2] ?? 5);
 const counts = { receive: 300_000, publish0: 200_000, publish1: 40_000, roundTrips: 2_000 };
@@ -185,3 +188,19 @@ for (const version of [4, 5]) {
   }
 }
 peer.disconnect();
+
+console.log('\nOne file for browsers, minified, in bytes');
+console.log(`${''.padEnd(42)}${'TobyMQ'.padStart(13)}${'MQTT.js'.padStart(13)}   ratio`);
+const files = [
+  Buffer.from(await bundle()),
+  readFileSync(new URL('../../node_modules/mqtt/dist/mqtt.min.js', import.meta.url)),
+];
+for (const [label, measure] of [
+  ['minified', (file) => file.length],
+  ['gzip', (file) => gzipSync(file, { level: 9 }).length],
+  ['brotli', (file) => brotliCompressSync(file).length],
+]) {
+  const [ours, theirs] = files.map(measure);
+  const size = (value) => value.toLocaleString('en').padStart(13);
+  console.log(`${label.padEnd(42)}${size(ours)}${size(theirs)}${(ours / theirs).toFixed(2).padStart(7)}x`);
+}

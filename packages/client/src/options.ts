@@ -5,7 +5,7 @@ import type { ProtocolVersion, QoS, UserProperties } from '@tobymq/codec';
 import type { EnhancedAuth } from './auth.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type Duration, milliseconds } from './duration.ts';
-import { ClientError } from './errors.ts';
+import { ClientError, messageOf } from './errors.ts';
 import { defaults } from './limits.ts';
 import { type MessageInput, type OutgoingFields, outgoingFields } from './outgoing-message.ts';
 import type { ReconnectOptions } from './reconnect.ts';
@@ -245,6 +245,22 @@ function fieldsOf(
   return make;
 }
 
+/** A debug hook that fails must not break what it watches. */
+function safeTrace(
+  trace: (event: TraceEvent) => void,
+  onError: (error: ClientError) => void,
+): (event: TraceEvent) => void {
+  return (event) => {
+    try {
+      trace(event);
+    } catch (cause) {
+      onError(
+        new ClientError('TOBYMQ_HANDLER_FAILED', `the trace hook failed: ${messageOf(cause)}`, { cause }),
+      );
+    }
+  };
+}
+
 /** Checks the options and fills in the defaults. */
 export function settingsOf(options: ConnectOptions, platform: Platform): Settings {
   const clock = options.clock ?? systemClock;
@@ -351,6 +367,6 @@ export function settingsOf(options: ConnectOptions, platform: Platform): Setting
     tls: options.tls,
     headers: options.headers,
     onError: options.onError ?? ((error) => console.error(error)),
-    trace: options.trace,
+    trace: options.trace && safeTrace(options.trace, options.onError ?? console.error),
   };
 }

@@ -216,6 +216,17 @@ test('an error handler that throws harms nothing', async () => {
   expect(client.connected).toBe(true);
 });
 
+test('a trace hook that throws harms nothing', async () => {
+  const { client, peer, errors } = await scripted({
+    trace: () => {
+      throw new Error('broken');
+    },
+  });
+  await client.publish('t');
+  await peer.expect(packetType.PUBLISH);
+  expect(errors[0]).toMatchObject({ code: 'TOBYMQ_HANDLER_FAILED' });
+});
+
 test('a handler may publish and wait for the acknowledgement, whatever waits behind its message', async () => {
   const { client, peer } = await scripted({ receiveMaximum: 1 });
   const pending = client.on('in', () => client.publish('out', 'x', { qos: 1 }));
