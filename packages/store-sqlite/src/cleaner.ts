@@ -11,6 +11,8 @@ import type { Database, Statement } from './sqlite.ts';
 import { transaction } from './sqlite.ts';
 
 const rowsPerSlice = 500;
+// Looking at a row costs far less than deleting one, and few are expired.
+const rowsPerSearch = 5000;
 const pagesPerSlice = 256;
 // The file keeps some free pages for the next messages: giving them back and taking them again would cost writes.
 const freePagesKept = 2048;
@@ -24,6 +26,7 @@ export class Cleaner {
   /** Where the search for expired messages has come to; undefined when it is done. */
   #expiredAfter: { sessionKey: number; messageId: number } | undefined = { sessionKey: -1, messageId: -1 };
   #timer: NodeJS.Timeout | undefined;
+  #isShrinking = false;
   #stopped = false;
 
   constructor(database: Database, openedAt: number) {
@@ -73,23 +76,17 @@ export class Cleaner {
     return true;
   }
 
+  /** Looks for expired messages in a slice of all queues. */
   #dropExpired(): boolean {
     const after = this.#expiredAfter;
     if (after === undefined) return false;
-    // The row value comparison lets the search go on exactly where it stopped. It looks at many rows and deletes few.
-    const rows = this.#statements.expiredSlice.all(after.sessionKey, after.messageId, rowsPerSlice * 10);
-    const last = rows.at(-1);
-    this.#expiredAfter =
-      last === undefined
-        ? undefined
-        : { sessionKey: last.session_key as number, messageId: last.message_id as number };
-    const expired = rows.filter((row) => {
-      const expiresAt = row.expires_at as number;
-      return (
-        expiresAt > 0 && expiresAt <= this.#openedAt && ((row.delivery as number) & DELIVERY_STATE_BITS) === 0
-      );
-    });
-    if (last === undefined) this.#statements.deleteExpiredRetained.run(this.#openedAt);
+    const last = this.#statements.endOfSlice.get(after.sessionKey, after.messageId, rowsPerSearch - 1);
+    const until = {
+      sessionKey: (last?.session_key as number | undefined) ?? Number.MAX_SAFE_INTEGER,
+      messageId: (last?.message_id as number | undefined) ?? Number.MAX_SAFE_INTEGER,
+    };
+    const range = [after.sessionKey, after.messageId, until.sessionKey, until.messageId];
+    const expired = this.#statements.expired.all(...range, this.#openedAt);
     if (expired.length > 0) {
       transaction(this.#database, () => {
         for (const row of expired) {
@@ -97,6 +94,8 @@ export class Cleaner {
         }
       });
     }
+    this.#expiredAfter = last === undefined ? undefined : until;
+    if (last === undefined) this.#statements.deleteExpiredRetained.run(this.#openedAt);
     return true;
   }
 
@@ -110,8 +109,9 @@ export class Cleaner {
   /** Gives free pages at the end of the file back to the disk. */
   #shrink(): boolean {
     const free = readNumber(this.#database, 'PRAGMA freelist_count');
-    if (free < 2 * freePagesKept) return false;
-    this.#database.exec(`PRAGMA incremental_vacuum(${Math.min(pagesPerSlice, free - freePagesKept)})`);
+    this.#isShrinking = free >= (this.#isShrinking ? freePagesKept + pagesPerSlice : 2 * freePagesKept);
+    if (!this.#isShrinking) return false;
+    this.#database.exec(`PRAGMA incremental_vacuum(${pagesPerSlice})`);
     return true;
   }
 }
@@ -122,7 +122,8 @@ function prepareStatements(
   | 'nextDropped'
   | 'deleteDropped'
   | 'queueSlice'
-  | 'expiredSlice'
+  | 'endOfSlice'
+  | 'expired'
   | 'deleteQueued'
   | 'dereference'
   | 'deleteUnreferenced'
@@ -135,9 +136,14 @@ function prepareStatements(
     queueSlice: database.prepare(
       'SELECT message_id, body IS NULL AS shared FROM queue WHERE session_key = ? LIMIT ?',
     ),
-    expiredSlice: database.prepare(
-      `SELECT session_key, message_id, expires_at, delivery, body IS NULL AS shared FROM queue
-       WHERE (session_key, message_id) > (?, ?) ORDER BY session_key, message_id LIMIT ?`,
+    endOfSlice: database.prepare(
+      `SELECT session_key, message_id FROM queue WHERE (session_key, message_id) > (?, ?)
+       ORDER BY session_key, message_id LIMIT 1 OFFSET ?`,
+    ),
+    expired: database.prepare(
+      `SELECT session_key, message_id, body IS NULL AS shared FROM queue
+       WHERE (session_key, message_id) > (?, ?) AND (session_key, message_id) <= (?, ?)
+         AND expires_at > 0 AND expires_at <= ? AND (delivery & ${DELIVERY_STATE_BITS}) = 0`,
     ),
     deleteQueued: database.prepare('DELETE FROM queue WHERE session_key = ? AND message_id = ?'),
     dereference: database.prepare('UPDATE message SET queues = queues - 1 WHERE id = ?'),

@@ -116,6 +116,8 @@ function configure(database: Database, settings: Settings): void {
   database.exec('PRAGMA journal_mode = WAL');
   // FULL flushes the log with every commit; NORMAL leaves that to the flush interval and to checkpoints.
   database.exec(`PRAGMA synchronous = ${settings.durability === 'fsync' ? 'FULL' : 'NORMAL'}`);
+  // macOS only: there an ordinary flush stops at the cache of the disk.
+  database.exec('PRAGMA fullfsync = ON');
   database.exec(`PRAGMA cache_size = -${Math.ceil(settings.cacheBytes / 1024)}`);
   database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
   database.exec(`PRAGMA journal_size_limit = ${2 * checkpointPages * pageBytes}`);

@@ -8,12 +8,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoadedSession, QueueTarget, Store, StoredMessage, StoredSession } from '@tobymq/broker';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { SqliteStore, type SqliteStoreOptions } from '../src/index.ts';
 
 if (!existsSync(new URL('../dist/worker.js', import.meta.url))) {
   throw new Error('packages/store-sqlite/dist is missing: run "npx tsc -b packages/store-sqlite" first');
 }
+
+// These tests wait for the disk, which may be busy with others.
+vi.setConfig({ testTimeout: 90_000 });
 
 /** A folder of its own for one test. */
 export async function temporaryFolder(): Promise<string> {

@@ -11,5 +11,5 @@ test.each([['fsync'], ['commit']] as const)(
     const result = await runCrashTest({ rounds: 4, seed, durability });
     expect(result.deliveriesRequired).toBeGreaterThan(0);
   },
-  60_000,
+  120_000,
 );
