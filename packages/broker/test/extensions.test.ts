@@ -121,7 +121,16 @@ test('a subscribe rule can lower the QoS and refuse a filter', async () => {
     ],
   });
   const peer = await connectPeer(port, { clientId: 'c' });
-  peer.send(packet.subscribe({ version: 5, id: 3, filters: [['yes', 2], ['no', 2]] }));
+  peer.send(
+    packet.subscribe({
+      version: 5,
+      id: 3,
+      filters: [
+        ['yes', 2],
+        ['no', 2],
+      ],
+    }),
+  );
   expect(decode.codes(await peer.expect(packetType.SUBACK), 5).codes).toEqual([1, 0x87]);
 });
 
@@ -269,7 +278,9 @@ test('extensions start in order and stop in reverse, and one that fails stops th
   await broker.stop();
   expect(order).toEqual(['start a', 'start b', 'stop b', 'stop a']);
   const failing: Extension = { name: 'bad', start: () => Promise.reject(new Error('no')) };
-  await expect(startBroker({ extensions: [failing] })).rejects.toMatchObject({ code: 'TOBYMQ_EXTENSION_FAILED' });
+  await expect(startBroker({ extensions: [failing] })).rejects.toMatchObject({
+    code: 'TOBYMQ_EXTENSION_FAILED',
+  });
 });
 
 test('credentials that expire end the connection', async () => {

@@ -47,7 +47,11 @@ test('connectTimeoutMs: a socket that drips its CONNECT has one deadline', async
 test('connectBytesMax: a CONNECT that is too large is not read to its end', async () => {
   const { port, broker } = await startBroker({ limits: { connectBytesMax: 1_000 } });
   const peer = await openPeer(port);
-  peer.send(packet.connect({ version: 5, clientId: 'c', username: 'u', password: 'x'.repeat(2_000) }).subarray(0, 100));
+  peer.send(
+    packet
+      .connect({ version: 5, clientId: 'c', username: 'u', password: 'x'.repeat(2_000) })
+      .subarray(0, 100),
+  );
   await peer.expectClose();
   expect(broker.metrics.refusedByReasonCode.get(0x95)).toBe(1);
 });
@@ -66,7 +70,16 @@ test('topicLevelsMax: 200 levels pass, 201 are refused in topics and filters', a
   const { port } = await startBroker();
   const peer = await connectPeer(port, { clientId: 'c' });
   const levels = (count: number) => Array.from({ length: count }, () => 'l').join('/');
-  peer.send(packet.subscribe({ version: 5, id: 1, filters: [[levels(200), 0], [levels(201), 0]] }));
+  peer.send(
+    packet.subscribe({
+      version: 5,
+      id: 1,
+      filters: [
+        [levels(200), 0],
+        [levels(201), 0],
+      ],
+    }),
+  );
   expect(decode.codes(await peer.expect(packetType.SUBACK), 5).codes).toEqual([0, 0x8f]);
   peer.send(publishPacket(levels(200), 'x'));
   expect(decode.publish(await peer.expect(packetType.PUBLISH), 5).topic).toBe(levels(200));
@@ -114,7 +127,9 @@ test.for([
   first.send(packet.disconnect());
   await first.expectClose();
   const publisher = await connectPeer(port, { clientId: 'p' });
-  publisher.send(...['0', '1', '2', '3', '4'].map((payload, i) => publishPacket('t', payload, { qos: 1, id: i + 1 })));
+  publisher.send(
+    ...['0', '1', '2', '3', '4'].map((payload, i) => publishPacket('t', payload, { qos: 1, id: i + 1 })),
+  );
   for (let i = 0; i < 5; i++) await publisher.expect(packetType.PUBACK);
   await until(() => broker.metrics.dropped['queue-full'] === 3);
   expect(broker.session('r')?.queuedMessages).toBe(2);
@@ -129,13 +144,17 @@ test.for([
 });
 
 test('drop-oldest counts right when many messages overflow in one turn', async () => {
-  const { port, broker } = await startBroker({ limits: { queueMessagesMax: 10, queueOverflow: 'drop-oldest' } });
+  const { port, broker } = await startBroker({
+    limits: { queueMessagesMax: 10, queueOverflow: 'drop-oldest' },
+  });
   const first = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
   await subscribe(first, 't', 1);
   first.destroy();
   await until(() => broker.client('r') === undefined);
   const publisher = await connectPeer(port, { clientId: 'p' });
-  publisher.send(...Array.from({ length: 100 }, (_, i) => publishPacket('t', String(i), { qos: 1, id: i + 1 })));
+  publisher.send(
+    ...Array.from({ length: 100 }, (_, i) => publishPacket('t', String(i), { qos: 1, id: i + 1 })),
+  );
   for (let i = 0; i < 100; i++) await publisher.expect(packetType.PUBACK);
   await until(() => broker.metrics.dropped['queue-full'] === 90);
   const again = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
@@ -195,7 +214,9 @@ test('retainedMessagesMax and retainedBytesMax: what is there stays and can be r
   await broker.publish({ topic: 'b', payload: '2', retain: true });
   await broker.publish({ topic: 'a', payload: '3', retain: true });
   await broker.publish({ topic: 'a', payload: 'x'.repeat(11), retain: true });
-  expect([...broker.retained()].map(({ topic, payload }) => `${topic} ${Buffer.from(payload)}`)).toEqual(['a 3']);
+  expect([...broker.retained()].map(({ topic, payload }) => `${topic} ${Buffer.from(payload)}`)).toEqual([
+    'a 3',
+  ]);
   expect(broker.metrics.dropped['retained-limit']).toBe(2);
 });
 
@@ -213,7 +234,10 @@ test('publishRateMax slows a client down and loses nothing', async () => {
 test('publishBytesRateMax slows a client down by payload bytes', async () => {
   const { port, broker } = await startBroker({ limits: { publishBytesRateMax: 10_000 } });
   const peer = await connectPeer(port, { clientId: 'c' });
-  peer.send(publishPacket('t', 'x'.repeat(11_000), { qos: 1, id: 1 }), publishPacket('t', 'x', { qos: 1, id: 2 }));
+  peer.send(
+    publishPacket('t', 'x'.repeat(11_000), { qos: 1, id: 1 }),
+    publishPacket('t', 'x', { qos: 1, id: 2 }),
+  );
   await peer.expect(packetType.PUBACK);
   await peer.expect(packetType.PUBACK);
   expect(broker.metrics.rateLimited).toBe(1);

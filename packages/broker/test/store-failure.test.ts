@@ -3,7 +3,15 @@
 import { decode, packet, packetType, property, type RawPeer } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import { type LogFields, MemoryStore, type Store } from '../src/index.ts';
-import { connectPeer, openPeer, publishPacket, type RunningBroker, startBroker, subscribe, until } from './support.ts';
+import {
+  connectPeer,
+  openPeer,
+  publishPacket,
+  type RunningBroker,
+  startBroker,
+  subscribe,
+  until,
+} from './support.ts';
 
 /** A store in memory that says it is durable, and commits when it is told to. */
 class GatedStore extends MemoryStore implements Store {
@@ -71,7 +79,10 @@ class GatedStore extends MemoryStore implements Store {
 
 const expiry = [[property.sessionExpiryInterval, 100]] as const;
 
-async function brokerWithSleeper(store: GatedStore, log?: (event: string, fields: LogFields) => void): Promise<RunningBroker> {
+async function brokerWithSleeper(
+  store: GatedStore,
+  log?: (event: string, fields: LogFields) => void,
+): Promise<RunningBroker> {
   const running = await startBroker({
     store,
     logger: { log: (_level, event, fields) => log?.(event, fields) },
@@ -110,7 +121,10 @@ test('acknowledgements of one client stay in order behind one that waits', async
   const { port } = await brokerWithSleeper(store);
   const publisher = await connectPeer(port, { clientId: 'p' });
   store.isOpen = false;
-  publisher.send(publishPacket('keep/a', 'x', { qos: 1, id: 1 }), publishPacket('free', 'x', { qos: 1, id: 2 }));
+  publisher.send(
+    publishPacket('keep/a', 'x', { qos: 1, id: 1 }),
+    publishPacket('free', 'x', { qos: 1, id: 2 }),
+  );
   await until(() => store.isCommitting);
   await expectNothingBut(publisher, packetType.PINGRESP);
   store.finish();
@@ -204,7 +218,10 @@ test('a QoS 2 message goes to a persistent session when message and packet id ar
   await subscribe(receiver, 'q/#', 2);
   const publisher = await connectPeer(port, { clientId: 'p' });
   store.isOpen = false;
-  publisher.send(publishPacket('q/2', 'two', { qos: 2, id: 1 }), publishPacket('q/1', 'one', { qos: 1, id: 2 }));
+  publisher.send(
+    publishPacket('q/2', 'two', { qos: 2, id: 1 }),
+    publishPacket('q/1', 'one', { qos: 1, id: 2 }),
+  );
   expect(decode.publish(await receiver.expect(packetType.PUBLISH), 5).topic).toBe('q/1');
   await until(() => store.isCommitting);
   await expectNothingBut(receiver, packetType.PINGRESP);

@@ -10,7 +10,10 @@ export interface RunningBroker {
 }
 
 /** A broker on a free port; it stops when the test is over. */
-export async function startBroker(options: BrokerOptions = {}, listen: ListenOptions = {}): Promise<RunningBroker> {
+export async function startBroker(
+  options: BrokerOptions = {},
+  listen: ListenOptions = {},
+): Promise<RunningBroker> {
   const broker = await Broker.start({ sys: { enabled: false }, ...options });
   onTestFinished(() => broker.stop());
   const { port } = await broker.listen({ port: 0, ...listen });
@@ -32,7 +35,12 @@ export async function connectPeer(port: number, options: RawConnect = {}): Promi
   return peer;
 }
 
-export async function subscribe(peer: RawPeer, filter: string, qos = 0, version: 3 | 4 | 5 = 5): Promise<Frame> {
+export async function subscribe(
+  peer: RawPeer,
+  filter: string,
+  qos = 0,
+  version: 3 | 4 | 5 = 5,
+): Promise<Frame> {
   peer.send(packet.subscribe({ version, id: 1, filters: [[filter, qos]] }));
   return peer.expect(packetType.SUBACK);
 }
@@ -41,7 +49,11 @@ export function publishPacket(topic: string, payload: string, rest: Partial<RawP
   return packet.publish({ version: 5, topic, payload, ...rest });
 }
 
-/** Resolves when `condition` holds; looks again after each turn of the event loop. */
+/** Resolves when `condition` holds; looks again after each turn of the event loop, and gives up in the end. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise<void>((resolve) => setImmediate(resolve));
+  const deadline = Date.now() + 15_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`this did not come true: ${condition.toString()}`);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }

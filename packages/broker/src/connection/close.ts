@@ -7,8 +7,6 @@ export interface CloseReason extends DisconnectInfo {
   readonly serverReference?: string | undefined;
   /** The client was refused by CONNACK, so no DISCONNECT follows. [MQTT-3.14.0-1] */
   readonly isBeforeConnack?: boolean | undefined;
-  /** Whether the reason goes to the client as a reason string. Default: true. */
-  readonly tellsClient?: boolean | undefined;
 }
 
 export function serverClose(reasonCode: number, reason: string): CloseReason {

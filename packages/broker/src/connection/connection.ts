@@ -12,6 +12,7 @@ import type { RoutedMessage } from '../delivery/routed-message.ts';
 import type { ClientInfo } from '../extension.ts';
 import { dispatch } from '../handlers/dispatch.ts';
 import type { EnhancedAuthentication } from '../handlers/enhanced-authentication.ts';
+import { fittingCode } from '../handlers/reason-codes.ts';
 import { refuseBadConnect } from '../handlers/refuse.ts';
 import type { ListenerState } from '../listener-state.ts';
 import { countByCode } from '../metrics.ts';
@@ -267,8 +268,9 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
   /** [MQTT-3.14.0-1]: only after CONNACK; and only 5.0 has it. */
   #sendDisconnect(reason: CloseReason): void {
     if (!this.sender.isV5 || reason.isBeforeConnack === true) return;
-    const { reasonCode, serverReference } = reason;
-    const reasonString = reason.tellsClient === false ? undefined : reason.reason;
+    const { serverReference } = reason;
+    const reasonCode = fittingCode('disconnect', reason.reasonCode);
+    const reasonString = tellable(reason.reason);
     this.sender.packet({
       type: PacketType.Disconnect,
       reasonCode,
@@ -327,6 +329,14 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     this.core.logger.log('error', 'internal-error', { clientId: this.client?.clientId, error });
     this.close(serverClose(0x80, 'internal error'));
   }
+}
+
+/** A reason as a text field, which may hold 65,535 bytes and no U+0000. */
+export function tellable(reason: string | undefined): string | undefined {
+  // By way of bytes, half a surrogate pair becomes U+FFFD.
+  return reason === undefined
+    ? undefined
+    : Buffer.from(reason.slice(0, 1_000)).toString().replaceAll('\0', '');
 }
 
 /** An acknowledgement that waits for the store. */

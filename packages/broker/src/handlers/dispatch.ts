@@ -43,6 +43,9 @@ export function dispatch(connection: Connection, reader: FrameReader): Promise<v
 }
 
 function dispatchDecoded(connection: Connection, reader: FrameReader): Promise<void> | undefined {
+  // [MQTT-3.1.0-2], whatever stands in it.
+  if (reader.header >> 4 === PacketType.Connect)
+    throw protocolError('a second CONNECT came on the same connection');
   const packet = decodeOwned(reader, connection.sender.version);
   switch (packet.type) {
     case PacketType.Puback:
@@ -63,8 +66,6 @@ function dispatchDecoded(connection: Connection, reader: FrameReader): Promise<v
       return void handleDisconnect(connection, packet);
     case PacketType.Auth:
       return handleAuth(connection, packet);
-    case PacketType.Connect:
-      throw protocolError('a second CONNECT came on the same connection'); // [MQTT-3.1.0-2]
     default:
       throw protocolError(`a client cannot send packets of type ${packet.type}`);
   }

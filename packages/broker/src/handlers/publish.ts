@@ -10,7 +10,7 @@ import {
   PublishReader,
   readTopic,
 } from '@tobymq/codec';
-import { type Connection, Pause } from '../connection/connection.ts';
+import { type Connection, Pause, tellable } from '../connection/connection.ts';
 import { KnownTopic } from '../connection/topic-cache.ts';
 import { forwardedProperties } from '../delivery/raw-properties.ts';
 import { routeAlong } from '../delivery/route-message.ts';
@@ -19,6 +19,7 @@ import type { PublishRequest } from '../extension.ts';
 import { type Decision, isPromise } from '../hooks.ts';
 import { fault, protocolError } from './faults.ts';
 import { finishLater, type PendingPublish } from './publish-later.ts';
+import { fittingCode } from './reason-codes.ts';
 import { countLevels, isSysTopic } from './topic-rules.ts';
 
 const publish = new PublishReader();
@@ -315,7 +316,8 @@ export function answerRefused(
   if (connection.sender.isV5 && reasonCode >= 0x80) {
     // The packet id is free again. [MQTT-4.3.3-9]
     connection.receiveCount--;
-    connection.refuse(qos === 1 ? PacketType.Puback : PacketType.Pubrec, packetId, reasonCode, reason);
+    const code = fittingCode('publish', reasonCode);
+    connection.refuse(qos === 1 ? PacketType.Puback : PacketType.Pubrec, packetId, code, tellable(reason));
     return;
   }
   acknowledgePublish(connection, qos, packetId, 1, false, 0);

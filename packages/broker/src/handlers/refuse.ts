@@ -7,9 +7,10 @@ import {
   PacketType,
   UnsupportedProtocolError,
 } from '@tobymq/codec';
-import type { Connection } from '../connection/connection.ts';
+import { type Connection, tellable } from '../connection/connection.ts';
 import type { AuthenticationRequest } from '../extension.ts';
 import { countByCode } from '../metrics.ts';
+import { fittingCode } from './reason-codes.ts';
 
 export interface Refusal {
   readonly reasonCode: number;
@@ -20,7 +21,8 @@ export interface Refusal {
 /** Refuses a CONNECT that could be read. `request` is what extensions get to see of it. */
 export function refuse(connection: Connection, request: AuthenticationRequest, refusal: Refusal): void {
   const { core, sender, stream } = connection;
-  const { reasonCode, reason, serverReference } = refusal;
+  const { reason, serverReference } = refusal;
+  const reasonCode = fittingCode('connack', refusal.reasonCode); // [MQTT-3.2.2-8]
   core.metrics.connectionsRefused++;
   countByCode(core.metrics.refusedByReasonCode, reasonCode);
   core.logger.log('warn', 'client-refused', {
@@ -34,7 +36,7 @@ export function refuse(connection: Connection, request: AuthenticationRequest, r
   });
   connection.listener.hooks.refused(request, reasonCode, reason);
   if (sender.isV5) {
-    const properties = { reasonString: reason, serverReference };
+    const properties = { reasonString: tellable(reason), serverReference };
     sender.packet({ type: PacketType.Connack, sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]
   } else {
     const returnCode = toReturnCode(reasonCode);

@@ -9,7 +9,7 @@ import {
   type Subscribe,
   type SubscriptionRequest,
 } from '@tobymq/codec';
-import type { Connection } from '../connection/connection.ts';
+import { type Connection, tellable } from '../connection/connection.ts';
 import type { MaybePromise } from '../extension.ts';
 import { type Decision, isPromise } from '../hooks.ts';
 import { Subscription } from '../routing/subscription.ts';
@@ -17,6 +17,7 @@ import { splitFilter } from '../session/filter.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscriber } from '../session/subscriber.ts';
 import { fault, protocolError } from './faults.ts';
+import { fittingCode } from './reason-codes.ts';
 import { countLevels } from './topic-rules.ts';
 
 /** One filter of the packet and what was decided about it. */
@@ -84,8 +85,8 @@ function check(connection: Connection, packet: Subscribe, request: SubscriptionR
 }
 
 function deny(item: Item, reasonCode: number, reason: string | undefined): void {
-  item.reasonCode = reasonCode;
-  item.reason = reason;
+  item.reasonCode = fittingCode('suback', reasonCode);
+  item.reason = tellable(reason);
 }
 
 /** Asks the rules about each filter in turn; a promise if one of them takes its time. */

@@ -69,7 +69,8 @@ export class CommitGate {
     if (this.#isScheduled || this.#isCommitting) return;
     this.#isScheduled = true;
     // A store that fails is not asked again at once, so that an outage costs no processor time.
-    if (this.#failures > 0) setTimeout(this.#commit, Math.min(RETRY_MS_MAX, RETRY_MS << Math.min(this.#failures, 5)));
+    if (this.#failures > 0)
+      setTimeout(this.#commit, Math.min(RETRY_MS_MAX, RETRY_MS << Math.min(this.#failures, 5)));
     else setImmediate(this.#commit);
   }
 
