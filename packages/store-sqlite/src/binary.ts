@@ -181,10 +181,6 @@ export class ByteReader {
     return this.raw(this.varint());
   }
 
-  rest(): Buffer {
-    return this.raw(this.#bytes.length - this.position);
-  }
-
   text(): string {
     return this.fixedText(this.varint());
   }

@@ -107,7 +107,7 @@ export function decodeDeliveries(bytes: Uint8Array): StoredDelivery[] {
       state: stateOf(delivery),
       packetId: packetIdOf(delivery),
       subscriptionIds,
-      message: readMessage(id, from.bytes()),
+      message: readMessage(id, from, from.varint()),
     });
   }
   return deliveries;
@@ -116,7 +116,7 @@ export function decodeDeliveries(bytes: Uint8Array): StoredDelivery[] {
 export function decodeRetained(bytes: Uint8Array): StoredMessage[] {
   const from = new ByteReader(bytes);
   const messages: StoredMessage[] = [];
-  while (!from.atEnd) messages.push(readMessage(from.number(), from.bytes()));
+  while (!from.atEnd) messages.push(readMessage(from.number(), from, from.varint()));
   return messages;
 }
 

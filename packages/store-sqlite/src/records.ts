@@ -39,8 +39,9 @@ export function writeMessage(to: ByteWriter, message: StoredMessage): void {
   to.setU32(start, to.length - start - 4);
 }
 
-export function readMessage(id: number, body: Uint8Array): StoredMessage {
-  const from = new ByteReader(body);
+/** Reads a message whose body is the next `length` bytes. */
+export function readMessage(id: number, from: ByteReader, length: number): StoredMessage {
+  const end = from.position + length;
   const flags = from.u8();
   const publishedAt = from.time();
   const expiresAt = (flags & HAS_EXPIRY) !== 0 ? from.time() : 0;
@@ -50,7 +51,7 @@ export function readMessage(id: number, body: Uint8Array): StoredMessage {
   return {
     id,
     topic,
-    payload: from.rest(),
+    payload: from.raw(end - from.position),
     qos: (flags & 3) as QoS,
     retain: (flags & RETAIN) !== 0,
     properties,
