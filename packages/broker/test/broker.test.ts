@@ -1,0 +1,205 @@
+// The broker as a library: in-process clients, inspection, $SYS, starting and stopping.
+
+import { decode, packet, packetType } from '@tobymq/testkit';
+import { expect, test } from 'vitest';
+import { Broker, MemoryStore, type ReceivedMessage } from '../src/index.ts';
+import { connectPeer, openPeer, publishPacket, startBroker, subscribe, until } from './support.ts';
+
+test('a program publishes and subscribes without a connection, with properties and retained messages', async () => {
+  const { broker } = await startBroker();
+  await broker.publish({ topic: 'a/old', payload: 'kept', retain: true });
+  const received: ReceivedMessage[] = [];
+  const subscription = broker.subscribe('a/#', (message) => received.push(message));
+  const properties = { contentType: 'text/plain', userProperties: [['k', 'v']] } as const;
+  const { matched } = await broker.publish({ topic: 'a/new', payload: 'live', qos: 1, properties });
+  await until(() => received.length === 2);
+  expect(matched).toBe(1);
+  const byTopic = Object.fromEntries(received.map((message) => [message.topic, message]));
+  expect(byTopic['a/old']).toMatchObject({ retain: true, qos: 0 });
+  expect(byTopic['a/new']).toMatchObject({ retain: false, qos: 1, properties });
+  subscription.close();
+  expect((await broker.publish({ topic: 'a/new', payload: '' })).matched).toBe(0);
+});
+
+test('what a program may not do is refused with a code', async () => {
+  const { broker } = await startBroker();
+  await expect(broker.publish({ topic: 'a/#', payload: '' })).rejects.toMatchObject({
+    code: 'TOBYMQ_TOPIC_INVALID',
+  });
+  expect(() => broker.subscribe('a/#/b', () => {})).toThrow(/topic filter/);
+  await broker.stop();
+  await expect(broker.publish({ topic: 'a', payload: '' })).rejects.toMatchObject({
+    code: 'TOBYMQ_BROKER_STOPPED',
+  });
+  await expect(broker.listen({ port: 0 })).rejects.toMatchObject({ code: 'TOBYMQ_BROKER_STOPPED' });
+});
+
+test('a port in use is refused by name', async () => {
+  const { broker, port } = await startBroker();
+  await expect(broker.listen({ port })).rejects.toThrow(`cannot listen on 127.0.0.1 port ${port}`);
+});
+
+test('a client in the same process speaks MQTT over a pipe', async () => {
+  const { broker } = await startBroker();
+  const pipe = broker.connect();
+  const chunks: Uint8Array[] = [];
+  let isClosed = false;
+  pipe.onData = (chunk) => chunks.push(Uint8Array.from(chunk));
+  pipe.onClose = () => {
+    isClosed = true;
+  };
+  pipe.send(packet.connect({ version: 4, clientId: 'inside' }));
+  pipe.send(packet.subscribe({ version: 4, id: 1, filters: [['t', 0]] }));
+  pipe.send(packet.publish({ version: 4, topic: 't', payload: 'x' }));
+  const expected = '20020000900300010030040001' + Buffer.from('tx').toString('hex');
+  await until(() => Buffer.concat(chunks).toString('hex') === expected);
+  expect(broker.client('inside')).toMatchObject({ remoteAddress: 'memory', listener: 'memory' });
+  pipe.close();
+  await until(() => isClosed);
+  expect(broker.client('inside')).toBeUndefined();
+});
+
+test('clients, sessions and subscriptions can be looked at', async () => {
+  const { broker, port } = await startBroker();
+  const peer = await connectPeer(port, { clientId: 'c', username: 'u', keepAlive: 30 });
+  await subscribe(peer, '$share/g/a/+', 1);
+  expect([...broker.clients()]).toMatchObject([
+    { clientId: 'c', username: 'u', protocolVersion: 5, keepAlive: 30 },
+  ]);
+  expect([...broker.sessions()]).toMatchObject([
+    { clientId: 'c', isConnected: true, subscriptions: [{ filter: '$share/g/a/+', qos: 1 }] },
+  ]);
+  expect(broker.subscriptionsOf('a/b')).toMatchObject([{ clientId: 'c', filter: '$share/g/a/+' }]);
+  expect(broker.subscriptionsOf('b')).toEqual([]);
+});
+
+test('kick disconnects with a reason, and can end the session and name another server', async () => {
+  const { broker, port } = await startBroker();
+  const peer = await connectPeer(port, { clientId: 'c', clean: false, properties: [[0x11, 100]] });
+  expect(broker.kick('c', { reasonCode: 0x9c, serverReference: 'other:1883', endSession: true })).toBe(true);
+  const disconnect = decode.reason(await peer.expect(packetType.DISCONNECT), 5);
+  expect(disconnect.reason).toBe(0x9c);
+  expect(disconnect.properties.get(0x1c)).toEqual(['other:1883']);
+  await peer.expectClose();
+  expect(broker.session('c')).toBeUndefined();
+  expect(broker.kick('nobody')).toBe(false);
+});
+
+test('a kick with a code that DISCONNECT cannot carry still ends the connection', async () => {
+  const { broker, port } = await startBroker();
+  const peer = await connectPeer(port, { clientId: 'c' });
+  broker.kick('c', { reasonCode: 0x84, reason: 'half \ud800 and \0 zero' });
+  expect(decode.reason(await peer.expect(packetType.DISCONNECT), 5).reason).toBe(0x80);
+});
+
+test('explain says who gets a message and who does not, and why', async () => {
+  const { broker, port } = await startBroker({
+    extensions: [
+      {
+        name: 'rules',
+        authorizeDelivery: ({ clientId }) => clientId !== 'denied',
+        authorizePublish: (_client, { topic }) => ({ allow: topic !== 'Light', reason: 'rule 7' }),
+      },
+    ],
+  });
+  for (const [clientId, filter] of [
+    ['online', 'light'],
+    ['denied', '#'],
+    ['other', 'LIGHT'],
+  ] as const) {
+    await subscribe(await connectPeer(port, { clientId }), filter, 1);
+  }
+  const sleeper = await connectPeer(port, { clientId: 'sleeper', clean: false, properties: [[0x11, 100]] });
+  await subscribe(sleeper, '+', 1);
+  sleeper.send(packet.disconnect());
+  await sleeper.expectClose();
+  const { receivers, publisher } = await broker.explain('light', { publisher: 'online' });
+  const outcomes = Object.fromEntries(receivers.map(({ clientId, outcome }) => [clientId, outcome]));
+  expect(outcomes).toEqual({ online: 'delivered', denied: 'dropped', sleeper: 'queued' });
+  expect(publisher).toEqual({ clientId: 'online', isAllowed: true, reason: 'rule 7' });
+  const [other] = (await broker.explain('light', { clientId: 'other' })).receivers;
+  expect(other).toMatchObject({
+    outcome: 'not-subscribed',
+    reason: 'its filter "LIGHT" differs in upper and lower case',
+  });
+});
+
+test('$SYS has the names of Mosquitto, cannot be written by clients, and is off by switch', async () => {
+  const { broker, port } = await startBroker({ sys: { enabled: true, interval: 10 } });
+  const topics = [...broker.retained('$SYS/#')].map(({ topic }) => topic);
+  expect(topics).toContain('$SYS/broker/clients/connected');
+  expect(topics).toContain('$SYS/broker/retained messages/count');
+  expect(topics).toContain('$SYS/broker/load/publish/sent/15min');
+  const peer = await connectPeer(port, { clientId: 'c' });
+  peer.send(publishPacket('$SYS/broker/version', 'mine', { qos: 1, id: 1, retain: true }));
+  expect(decode.ack(await peer.expect(packetType.PUBACK), 5).reason).toBe(0x87);
+  const { broker: silent } = await startBroker();
+  expect([...silent.retained('$SYS/#')]).toEqual([]);
+});
+
+test('a small value space of an extension keeps what was put', async () => {
+  const { broker } = await startBroker();
+  const values = broker.values('test');
+  await values.put('a/1', Buffer.from('x'));
+  await values.put('b', Buffer.from('y'));
+  expect(Buffer.from((await values.get('a/1')) ?? []).toString()).toBe('x');
+  const listed: string[] = [];
+  for await (const page of values.list('a/')) listed.push(...page.map(([key]) => key));
+  expect(listed).toEqual(['a/1']);
+  await values.delete('a/1');
+  expect(await values.get('a/1')).toBeUndefined();
+});
+
+test('stop tells 5.0 clients 0x8B, keeps persistent sessions, and a new broker on the same store has them', async () => {
+  const store = new MemoryStore();
+  const { broker, port } = await startBroker({ store });
+  const peer = await connectPeer(port, { clientId: 'c', clean: false, properties: [[0x11, 100]] });
+  await subscribe(peer, 'a', 1);
+  await broker.publish({ topic: 'r', payload: 'kept', retain: true });
+  await broker.publish({ topic: 'a', payload: 'one', qos: 1 });
+  await peer.expect(packetType.PUBLISH);
+  await broker.stop();
+  expect(decode.reason(await peer.expect(packetType.DISCONNECT), 5).reason).toBe(0x8b);
+  const again = await startBroker({ store });
+  await again.broker.publish({ topic: 'a', payload: 'two', qos: 1 });
+  const resumed = await openPeer(again.port);
+  resumed.send(packet.connect({ version: 5, clientId: 'c', clean: false, properties: [[0x11, 100]] }));
+  expect(decode.connack(await resumed.expect(packetType.CONNACK), 5).sessionPresent).toBe(true);
+  const first = decode.publish(await resumed.expect(packetType.PUBLISH), 5);
+  expect([first.payload.toString(), first.dup]).toEqual(['one', true]);
+  expect(decode.publish(await resumed.expect(packetType.PUBLISH), 5).payload.toString()).toBe('two');
+  expect([...again.broker.retained()].map(({ topic }) => topic)).toEqual(['r']);
+});
+
+test('a Will whose server was killed is published by the next one', async () => {
+  const store = new MemoryStore();
+  const will = {
+    topic: 'w',
+    payload: Buffer.from('gone'),
+    qos: 0,
+    retain: true,
+    properties: undefined,
+    messageExpiryInterval: -1,
+    delayInterval: 0,
+  } as const;
+  const session = {
+    clientId: 'c',
+    username: undefined,
+    protocolVersion: 5,
+    createdAt: 1,
+    expiryInterval: 100,
+  } as const;
+  store.putSession({ ...session, key: 1, disconnectedAt: 0, will });
+  const { broker } = await startBroker({ store });
+  await until(() => [...broker.retained('w')].length === 1);
+  expect(broker.session('c')).toMatchObject({ hasWill: false, isConnected: false });
+});
+
+test('a broker that cannot open its store does not start', async () => {
+  class BrokenStore extends MemoryStore {
+    override open(): Promise<never> {
+      return Promise.reject(new Error('the folder is not writable'));
+    }
+  }
+  await expect(Broker.start({ store: new BrokenStore() })).rejects.toThrow('the folder is not writable');
+});
