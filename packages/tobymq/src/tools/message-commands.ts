@@ -1,7 +1,8 @@
-// The commands that send and receive messages.
+// The table of the tools: the commands that send and receive messages, and the families of their own files.
 
 import type { Command } from '../commands/command.ts';
 import { connectionOptions } from './connection-options.ts';
+import { diagnosisCommands } from './diagnosis-commands.ts';
 
 const qos = {
   name: 'qos',
@@ -209,6 +210,7 @@ export const messageCommands: readonly Command[] = [
     options: connectionOptions,
     load: async () => (await import('./retained.ts')).watch,
   },
+  ...diagnosisCommands,
   {
     name: 'profile save',
     group: 'Shell',

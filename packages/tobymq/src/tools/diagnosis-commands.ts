@@ -1,0 +1,86 @@
+// The commands that measure, diagnose and watch.
+
+import type { Command } from '../commands/command.ts';
+import { connectionOptions } from './connection-options.ts';
+
+export const diagnosisCommands: readonly Command[] = [
+  {
+    name: 'bench',
+    group: 'Diagnosis',
+    summary: 'Measure throughput and latency of a server',
+    description:
+      'Scenarios: pairs (publisher i to subscriber i), fan-in, fan-out, shared (one shared subscription), publish (to nobody, until acknowledged), subscribe (until SUBACK), connect (until CONNACK), retained and offline (until everything that was kept has come).\n\nWith --rate the load is an open loop: each operation has a time at which it is due, and its latency counts from there, also when the server could not take it then. With --window each client keeps so many operations open, which finds the largest throughput. Ends with 1 when there were errors, or messages of QoS 1 or 2 were lost.',
+    args: [{ name: 'SCENARIO', description: 'what to measure; pairs without', optional: true }],
+    options: [
+      {
+        name: 'clients',
+        short: 'c',
+        value: 'N',
+        description: 'How many clients on the many side',
+        default: '10',
+      },
+      { name: 'subscribers', value: 'N', description: 'How many subscribers, where both sides may be many' },
+      {
+        name: 'qos',
+        short: 'q',
+        value: 'QOS',
+        description: 'The QoS',
+        default: '0',
+        values: ['0', '1', '2'],
+      },
+      { name: 'size', short: 's', value: 'BYTES', description: 'The size of each payload', default: '64' },
+      { name: 'duration', short: 'd', value: 'SECONDS', description: 'The measured time', default: '10' },
+      { name: 'warmup', value: 'SECONDS', description: 'Runs before and is not counted', default: '1' },
+      {
+        name: 'ramp',
+        value: 'SECONDS',
+        description: 'The load grows from nothing in this time',
+        default: '0',
+      },
+      { name: 'rate', value: 'N', description: 'Open loop: so many operations per second in total' },
+      {
+        name: 'window',
+        short: 'w',
+        value: 'N',
+        description: 'Closed loop: operations open per client',
+        default: '10; 1 for connect and subscribe',
+      },
+      {
+        name: 'messages',
+        value: 'N',
+        description: 'How many messages are kept (retained, offline)',
+        default: '10000',
+      },
+      {
+        name: 'patience',
+        value: 'SECONDS',
+        description: 'How long the missing are waited for at the end',
+        default: '5',
+      },
+      { name: 'json', description: 'The report as one line of JSON' },
+      { name: 'compare', value: 'FILE', description: 'Set it beside the --json of an earlier run' },
+      {
+        name: 'against',
+        value: 'URL',
+        description: 'Measure a second server in turns with the first, and tell the ratio',
+      },
+      ...connectionOptions,
+    ],
+    examples: [
+      { command: 'tobymq bench', description: 'ten pairs, as fast as they can' },
+      {
+        command: 'tobymq bench fan-out -c 200 --rate 50 -q 1',
+        description: 'latency of 50 messages per second to 200 subscribers',
+      },
+      {
+        command: 'tobymq bench pairs --json > before.json; tobymq bench pairs --compare before.json',
+        description: 'before and after a change',
+      },
+      {
+        command: 'tobymq bench pairs -L mqtt://localhost:1883 --against mqtt://localhost:1884',
+        description: 'two servers',
+      },
+    ],
+    load: async () => (await import('./bench/run.ts')).run,
+  },
+];
