@@ -114,7 +114,7 @@ function outcomeFor(
 /** Looks for the subscription that was probably meant. */
 function notSubscribed(core: Core, clientId: string, topic: string): ReceiverExplanation {
   const session = core.sessions.get(clientId);
-  const filters = [...(session?.subscriptions?.keys() ?? [])];
+  const filters = [...(session?.subscriptions?.values() ?? [])].map(({ fullFilter }) => fullFilter);
   const other = filters.find((filter) => matches(filter.toLowerCase(), topic.toLowerCase()));
   const reason =
     session === undefined

@@ -240,7 +240,7 @@ test('publishBytesRateMax slows a client down by payload bytes', async () => {
   );
   await peer.expect(packetType.PUBACK);
   await peer.expect(packetType.PUBACK);
-  expect(broker.metrics.rateLimited).toBe(1);
+  expect(broker.metrics.rateLimited).toBeGreaterThan(0);
 });
 
 test('sessionExpiryMax caps what a client asks for, and the client is told', async () => {

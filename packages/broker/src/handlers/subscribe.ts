@@ -77,7 +77,7 @@ function check(connection: Connection, packet: Subscribe, request: SubscriptionR
   if (
     subscriptionsPerClientMax > 0 &&
     (subscriptions?.size ?? 0) >= subscriptionsPerClientMax &&
-    subscriptions?.has(item.fullFilter) !== true
+    subscriptions?.get(item.fullFilter) === undefined
   ) {
     deny(item, 0x97, `the limit of ${subscriptionsPerClientMax} subscriptions is reached`);
   }
@@ -174,8 +174,7 @@ function enter(
   const options = { filter, shareName, qos, noLocal, retainAsPublished, retainHandling, subscriptionId };
   const subscription = new Subscription<Subscriber>(session, options);
   const replaced = core.router.subscribe(subscription); // [MQTT-3.8.4-3], [N42]
-  session.subscriptions ??= new Map();
-  session.subscriptions.set(item.fullFilter, subscription);
+  session.addSubscription(subscription);
   if (session.isPersistent) {
     const stored = {
       filter: item.fullFilter,
@@ -195,7 +194,7 @@ function enter(
 export function withdraw(session: Session, fullFilter: string): boolean {
   const subscription = session.subscriptions?.get(fullFilter);
   if (subscription === undefined) return false;
-  session.subscriptions?.delete(fullFilter);
+  session.removeSubscription(fullFilter);
   session.core.router.unsubscribe(session, subscription.filter, subscription.shareName);
   if (session.isPersistent) {
     session.core.store.deleteSubscription(session.key, fullFilter);

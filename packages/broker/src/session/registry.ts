@@ -117,8 +117,7 @@ export class SessionRegistry {
         retainHandling,
         subscriptionId,
       });
-      session.subscriptions ??= new Map();
-      session.subscriptions.set(stored.filter, subscription);
+      session.addSubscription(subscription);
       core.router.subscribe(subscription);
     }
     core.metrics.sessionsNow = this.#sessions.size;

@@ -17,6 +17,7 @@ import { Outbound } from './outbound.ts';
 import { beginLoading, pump } from './queue.ts';
 import type { SessionLink } from './session-link.ts';
 import { Subscriber, type SubscriberGroup, type SubscriberTarget } from './subscriber.ts';
+import { SubscriptionList } from './subscription-list.ts';
 
 export const NEVER_EXPIRES = 0xffff_ffff;
 
@@ -47,7 +48,7 @@ export class Session extends Subscriber {
   /** A connection whose CONNACK waits for the store; until then the session is served by nobody. */
   pending: SessionLink | undefined = undefined;
   /** By filter as the client sent it. */
-  subscriptions: Map<string, Subscription<Subscriber>> | undefined = undefined;
+  subscriptions: SubscriptionList | undefined = undefined;
   outbound: Outbound | undefined = undefined;
   /** Packet ids of QoS 2 messages from the client that wait for PUBREL, with the number of the connection they came by. */
   inbound: Map<number, number> | undefined = undefined;
@@ -103,6 +104,17 @@ export class Session extends Subscriber {
       disconnectedAt: this.disconnectedAt,
       will: this.will,
     };
+  }
+
+  /** Enters a subscription, or replaces the one with the same filter. */
+  addSubscription(subscription: Subscription<Subscriber>): void {
+    if (this.subscriptions === undefined) this.subscriptions = new SubscriptionList(subscription);
+    else this.subscriptions.set(subscription);
+  }
+
+  removeSubscription(fullFilter: string): void {
+    this.subscriptions?.delete(fullFilter);
+    if (this.subscriptions?.size === 0) this.subscriptions = undefined;
   }
 
   override deliver(
