@@ -217,4 +217,5 @@ test('random batches leave the store as they leave a plain model, also after it 
     },
   );
   await fc.assert(property, { seed, numRuns: 15 });
-});
+  // Each life opens the store anew, in a worker thread; a busy machine takes its time for that.
+}, 90_000);
