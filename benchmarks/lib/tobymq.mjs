@@ -33,7 +33,7 @@ function configuration({ folder, ports, certificate, passwords }) {
     listeners: [
       { type: 'tcp', host, port: ports.port },
       { type: 'tls', host, port: ports.tlsPort, tls: certificate },
-      { type: 'websocket', host, port: ports.websocketPort, path: '/mqtt' },
+      { type: 'ws', host, port: ports.websocketPort, path: '/mqtt' },
     ],
     authentication: [{ type: 'password-file', file: passwords }],
     access: {
@@ -45,6 +45,8 @@ function configuration({ folder, ports, certificate, passwords }) {
     // The queue of one offline session has to hold what the scenario puts into it.
     limits: { queuedMessages: 1_000_000, queuedBytes: 1_000_000_000 },
     http: { host, port: 0 },
+    // As for Mosquitto: no line for each of 20,000 connections.
+    log: { level: 'warn' },
   });
 }
 
