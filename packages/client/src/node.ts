@@ -3,28 +3,10 @@
 import type { Client } from './client.ts';
 import { type ConnectTarget, connectOn, createClientOn } from './connect.ts';
 import type { ConnectOptions } from './options.ts';
-import { openTcp, openTls, openUnix } from './transports/tcp.ts';
-import type { Platform } from './transports/transport.ts';
-import { openWebSocket } from './transports/websocket-node.ts';
+import { nodePlatform } from './transports/node.ts';
 
 export * from './index.ts';
 export { type FileStoreOptions, fileStore } from './store/file.ts';
-
-const node: Platform = {
-  transports: {
-    'mqtt:': openTcp,
-    'tcp:': openTcp,
-    'mqtts:': openTls,
-    'tls:': openTls,
-    'ssl:': openTls,
-    'unix:': openUnix,
-    'ws:': openWebSocket,
-    'wss:': openWebSocket,
-  },
-  defer: setImmediate,
-  // Node has no events for this; the back-off and the keep-alive find out by themselves.
-  watchNetwork: () => () => {},
-};
 
 /**
  * Connects to a server. Resolves at CONNACK. A failed attempt is repeated until `signal` says stop or the server says
@@ -34,7 +16,7 @@ const node: Platform = {
  * await using client = await connect('mqtts://broker.example', { signal: AbortSignal.timeout(15_000) });
  */
 export function connect(target: ConnectTarget, options: ConnectOptions = {}): Promise<Client> {
-  return connectOn(node, target, options);
+  return connectOn(nodePlatform, target, options);
 }
 
 /**
@@ -44,5 +26,5 @@ export function connect(target: ConnectTarget, options: ConnectOptions = {}): Pr
  * const client = createClient('mqtt://localhost');
  */
 export function createClient(target: ConnectTarget, options: ConnectOptions = {}): Client {
-  return createClientOn(node, target, options);
+  return createClientOn(nodePlatform, target, options);
 }

@@ -19,7 +19,10 @@ export function reasonOfReturnCode(returnCode: number): number {
 /** The standard's name of a reason code: `not authorized`. */
 export function reasonName(reasonCode: number): string {
   const name = Object.entries(ReasonCode).find(([, code]) => code === reasonCode)?.[0] ?? 'unknown';
-  return name.replace('QoS', 'Qos').replaceAll(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
+  return name
+    .replace('QoS', 'Qos')
+    .replaceAll(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase();
 }
 
 /** Whether a client may send DISCONNECT with this reason code. */

@@ -127,11 +127,16 @@ export class Subscriptions {
       if (entry === undefined || !entry.subscriptions.delete(subscription) || entry.subscriptions.size > 0)
         continue;
       this.#entries.delete(filter);
-      this.#leaving.add(filter);
       leaving.push(filter);
     }
+    return this.giveUp(leaving);
+  }
+
+  /** Gives up filters at the server, also those that an earlier process subscribed to. */
+  giveUp(filters: readonly string[]): Promise<void> {
+    for (const filter of filters) this.#leaving.add(filter);
     this.routes.clear();
-    return this.#sendUnsubscribe(leaving);
+    return this.#sendUnsubscribe(filters);
   }
 
   begin(connection: Connection, isResumed: boolean): void {

@@ -1,0 +1,602 @@
+// The client of MQTT.js on top of ours: its methods, events and fields, for programs that were written for it. The
+// names are those of MQTT.js; what happens is what our client does, so its messages are not lost between connecting and
+// listening, its publishes settle, and its reconnecting cannot come to a stop without a word.
+//
+// One `Core` is one life from `connect()` to `end()`; `reconnect()` begins another with the same subscriptions.
+
+import type { MessageProperties } from '@tobymq/codec';
+import type { EnhancedAuth } from '../auth.ts';
+import { Core } from '../core.ts';
+import { ClientError, messageOf } from '../errors.ts';
+import { fullFilters } from '../filters.ts';
+import { defaults } from '../limits.ts';
+import type { Message } from '../message.ts';
+import { type Settings, settingsOf } from '../options.ts';
+import { outgoingFields } from '../outgoing-message.ts';
+import type { ConnectionState } from '../states.ts';
+import { type FilterResult, Subscription } from '../subscription.ts';
+import type { Platform } from '../transports/transport.ts';
+import { Emitter } from './emitter.ts';
+import {
+  type IClientOptions,
+  type IClientPublishOptions,
+  type IClientSubscribeOptions,
+  publishOptions,
+  subscribeOptions,
+  toConnectOptions,
+} from './options.ts';
+import {
+  ErrorWithReasonCode,
+  type IConnackPacket,
+  type IDisconnectPacket,
+  type IPublishPacket,
+  type Packet,
+  ReasonCodes,
+  returnCodeOf,
+  type ToBuffer,
+  toPacket,
+  toProperties,
+} from './packets.ts';
+
+/** What differs between Node and browsers. */
+export interface MqttjsPlatform extends Platform {
+  readonly toBuffer: ToBuffer;
+}
+
+export interface ISubscriptionGrant {
+  topic: string;
+  qos: 0 | 1 | 2 | 128;
+  nl?: boolean;
+  rap?: boolean;
+  rh?: number;
+}
+
+export type ISubscriptionMap = { [topic: string]: IClientSubscribeOptions };
+export type DoneCallback = (error?: Error) => void;
+export type PacketCallback = (error?: Error | null, packet?: Packet) => void;
+export type ClientSubscribeCallback = (
+  error: Error | null,
+  granted?: ISubscriptionGrant[],
+  packet?: Packet,
+) => void;
+
+export interface MqttClientEventCallbacks {
+  readonly connect: (packet: IConnackPacket) => void;
+  /** A promise that a listener returns is waited for: the message is acknowledged when it fulfils. */
+  readonly message: (topic: string, payload: Buffer, packet: IPublishPacket) => unknown;
+  readonly packetsend: (packet: Packet) => void;
+  readonly packetreceive: (packet: Packet) => void;
+  readonly disconnect: (packet: IDisconnectPacket) => void;
+  readonly error: (error: Error) => void;
+  readonly close: () => void;
+  readonly end: () => void;
+  readonly reconnect: () => void;
+  readonly offline: () => void;
+  readonly outgoingEmpty: () => void;
+}
+
+type Plain = Readonly<Record<string, string>>;
+
+/** Handlers at work at the same time, for listeners that return promises. */
+const concurrencyMax = 1000;
+
+/** The client. `connect()` makes one. */
+export class MqttClient extends Emitter<MqttClientEventCallbacks> {
+  /** The options as they were given; `username` and `password` may be changed between two attempts. */
+  readonly options: IClientOptions;
+  connected = false;
+  reconnecting = false;
+  disconnecting = false;
+  disconnected = false;
+  readonly #platform: MqttjsPlatform;
+  #core: Core | undefined;
+  /** Calls that wait for `connect()`, with `manualConnect`. */
+  #waiting: (() => void)[] = [];
+  /** What is subscribed to, for the next life. */
+  readonly #subscriptions = new Map<
+    string,
+    { subscription: Subscription; options: IClientSubscribeOptions }
+  >();
+  /** Payloads that were handed over: a message that several subscriptions match is one event. */
+  #seen = new WeakSet<Uint8Array>();
+  #consumer: { promise: Promise<void>; resolve: () => void } | undefined;
+  #openCount = 0;
+  #chain: Promise<unknown> = Promise.resolve();
+  #ending: Promise<void> | undefined;
+
+  /** Use `connect()` or `connectAsync()`. */
+  constructor(platform: MqttjsPlatform, options: IClientOptions) {
+    super();
+    this.#platform = platform;
+    this.options = options;
+    this.watch(
+      (error, event) => this.#report(error, event),
+      (event) => {
+        if (event === 'message') this.#consumer?.resolve();
+      },
+    );
+    // Found now, in the call, and not when the client is started.
+    this.#settings();
+    if (!options.manualConnect) this.connect();
+  }
+
+  #settings(): Settings {
+    const options = toConnectOptions(this.options, this.#platform, this);
+    const auth = this.#auth();
+    return settingsOf(
+      {
+        ...options,
+        ...(auth === undefined ? {} : { auth }),
+        onError: (error) => this.#emitError(error),
+        trace: ({ direction, packet }) => {
+          const event = direction === 'sent' ? 'packetsend' : 'packetreceive';
+          if (this.listenerCount(event) === 0) return;
+          this.emit(event, toPacket(packet, this.options.protocolVersion ?? 4, this.#platform.toBuffer));
+        },
+      },
+      this.#platform,
+    );
+  }
+
+  #auth(): EnhancedAuth | undefined {
+    const { authenticationMethod, authenticationData } = this.options.properties ?? {};
+    if (authenticationMethod === undefined) return undefined;
+    return {
+      method: authenticationMethod,
+      start: () => authenticationData,
+      respond: (data) =>
+        new Promise((resolve, reject) => {
+          const properties = { authenticationMethod, authenticationData: data };
+          const packet: Packet = {
+            cmd: 'auth',
+            reasonCode: 0x18,
+            properties: toProperties(properties, this.#platform.toBuffer)!,
+          };
+          this.handleAuth(packet, (error, answer) => {
+            if (error) reject(error);
+            else resolve(answer?.properties?.authenticationData);
+          });
+        }),
+    };
+  }
+
+  /** Starts connecting. Needed only with `manualConnect`. */
+  connect(): this {
+    if (this.#core !== undefined) return this;
+    this.disconnecting = false;
+    this.disconnected = false;
+    this.#ending = undefined;
+    const settings = this.#settings();
+    // A trace makes each packet an object, so it is there only for those who look when a connection begins.
+    const isWatched = (): boolean =>
+      this.listenerCount('packetsend') + this.listenerCount('packetreceive') > 0;
+    const { trace } = settings;
+    const core = new Core(
+      Object.defineProperty({ ...settings }, 'trace', { get: () => (isWatched() ? trace : undefined) }),
+    );
+    this.#core = core;
+    core.listeners.add({ onConnected: () => this.#onConnected(core) });
+    const all = new Subscription<Uint8Array, Plain>(core, [], undefined, this.#handle, {
+      ack: 'manual',
+      concurrency: concurrencyMax,
+    });
+    core.subscriptions.addCatchAll(all as Subscription<unknown, unknown>);
+    for (const [topic, { options }] of this.#subscriptions) void this.#add(core, topic, options);
+    for (const call of this.#waiting.splice(0)) call();
+    void this.#follow(core);
+    return this;
+  }
+
+  /** Connects again, after `end()` or after the client gave up; otherwise it does not wait for the next attempt. */
+  reconnect(): this {
+    if (this.#core !== undefined && this.#core.endReason === undefined) {
+      this.#core.supervisor.retryNow();
+      return this;
+    }
+    this.#core = undefined;
+    return this.connect();
+  }
+
+  #onConnected(core: Core): void {
+    this.connected = true;
+    this.reconnecting = false;
+    const connack = core.connack!;
+    const packet = toPacket(connack, core.supervisor.connection?.version ?? 4, this.#platform.toBuffer);
+    this.emit('connect', packet as IConnackPacket);
+  }
+
+  /** Tells the states of a life as events. */
+  async #follow(core: Core): Promise<void> {
+    let isFirst = true;
+    for await (const state of core.supervisor.states.listen()) {
+      if (state.state === 'connecting' && !isFirst) this.emit('reconnect');
+      else if (state.state === 'offline' || state.state === 'failed') this.#onLost(state);
+      isFirst = false;
+    }
+  }
+
+  #onLost(state: ConnectionState & { readonly state: 'offline' | 'failed' }): void {
+    const { reason } = state;
+    const wasConnected = this.connected;
+    this.connected = false;
+    if (reason.code === 'TOBYMQ_DISCONNECTED') {
+      const properties = toProperties({ serverReference: reason.serverReference }, this.#platform.toBuffer);
+      const packet: IDisconnectPacket = { cmd: 'disconnect', reasonCode: reason.reasonCode ?? 0 };
+      this.emit('disconnect', properties === undefined ? packet : { ...packet, properties });
+    }
+    // A connection that simply ends is no error, as long as it comes back.
+    const isQuiet = wasConnected && state.state === 'offline' && reason.code !== 'TOBYMQ_KEEP_ALIVE_TIMEOUT';
+    if (!isQuiet) this.#emitError(reason);
+    if (state.state === 'offline' && !this.reconnecting) {
+      this.reconnecting = true;
+      this.emit('offline');
+    }
+    if (state.state === 'failed') this.reconnecting = false;
+    this.emit('close');
+  }
+
+  /** Internal: resolves at the first CONNACK of this life; rejects when the client gives up, or at the first failure. */
+  async whenConnected(allowRetries: boolean): Promise<void> {
+    const core = this.#core;
+    if (core === undefined)
+      throw new ClientError('TOBYMQ_OPTION_INVALID', 'manualConnect: call connect() first');
+    for await (const state of core.supervisor.states.listen()) {
+      if (state.state === 'connected') return;
+      if (state.state === 'failed' || (state.state === 'offline' && !allowRetries)) {
+        throw this.#toError(state.reason);
+      }
+    }
+    throw new ClientError('TOBYMQ_CLOSED', 'the client was ended before it was connected');
+  }
+
+  /** Publishes. The callback has the outcome: accepted for QoS 0, acknowledged for QoS 1 and 2, or the error. */
+  publish(topic: string, message: string | Uint8Array, callback?: PacketCallback): this;
+  publish(
+    topic: string,
+    message: string | Uint8Array,
+    options?: IClientPublishOptions,
+    callback?: PacketCallback,
+  ): this;
+  publish(
+    topic: string,
+    message: string | Uint8Array,
+    options?: IClientPublishOptions | PacketCallback,
+    callback?: PacketCallback,
+  ): this {
+    const done = typeof options === 'function' ? options : callback;
+    const outcome = this.publishAsync(topic, message, typeof options === 'function' ? {} : options);
+    this.#callBack(outcome, done && ((error, packet) => done(error ?? undefined, packet)));
+    return this;
+  }
+
+  publishAsync(
+    topic: string,
+    message: string | Uint8Array,
+    options: IClientPublishOptions = {},
+  ): Promise<Packet | undefined> {
+    return this.#inLife((core) => this.#publish(core, topic, message, options));
+  }
+
+  async #publish(
+    core: Core,
+    topic: string,
+    message: string | Uint8Array,
+    options: IClientPublishOptions,
+  ): Promise<Packet | undefined> {
+    const fields = outgoingFields(topic, message, publishOptions(options), core.settings.clock);
+    const outcome = core.publish(fields, undefined);
+    options.cbStorePut?.();
+    if (fields.qos === 0) {
+      await outcome;
+      return undefined;
+    }
+    this.#openCount++;
+    try {
+      const { reasonCode } = await outcome;
+      return { cmd: fields.qos === 1 ? 'puback' : 'pubcomp', reasonCode };
+    } finally {
+      if (--this.#openCount === 0) this.emit('outgoingEmpty');
+    }
+  }
+
+  /** Runs a call now, so that it comes before whatever the program does next; with `manualConnect` it may have to wait. */
+  #inLife<T>(call: (core: Core) => Promise<T>): Promise<T> {
+    if (this.disconnecting) return Promise.reject(new Error('client disconnecting'));
+    const outcome =
+      this.#core === undefined
+        ? new Promise<T>((resolve, reject) => {
+            this.#waiting.push(() => call(this.#core!).then(resolve, reject));
+          })
+        : call(this.#core);
+    return outcome.catch((error: Error) => {
+      throw this.#toError(error);
+    });
+  }
+
+  /** Subscribes. The callback has what was granted; a refused filter has QoS 128 and makes an error. */
+  subscribe(topic: string | readonly string[] | ISubscriptionMap, callback?: ClientSubscribeCallback): this;
+  subscribe(
+    topic: string | readonly string[] | ISubscriptionMap,
+    options?: IClientSubscribeOptions,
+    callback?: ClientSubscribeCallback,
+  ): this;
+  subscribe(
+    topic: string | readonly string[] | ISubscriptionMap,
+    options?: IClientSubscribeOptions | ClientSubscribeCallback,
+    callback?: ClientSubscribeCallback,
+  ): this {
+    const done = typeof options === 'function' ? options : callback;
+    const own = typeof options === 'function' ? {} : (options ?? {});
+    this.#inLife((core) => this.#subscribeAll(core, topic, own)).then(
+      ({ granted, error }) => done?.(error ?? null, granted),
+      (error: Error) => (done === undefined ? this.#emitError(error) : done(error)),
+    );
+    return this;
+  }
+
+  async subscribeAsync(
+    topic: string | readonly string[] | ISubscriptionMap,
+    options: IClientSubscribeOptions = {},
+  ): Promise<ISubscriptionGrant[]> {
+    const { granted, error } = await this.#inLife((core) => this.#subscribeAll(core, topic, options));
+    if (error !== undefined) throw error;
+    return granted;
+  }
+
+  async #subscribeAll(
+    core: Core,
+    topic: string | readonly string[] | ISubscriptionMap,
+    options: IClientSubscribeOptions,
+  ): Promise<{ granted: ISubscriptionGrant[]; error: Error | undefined }> {
+    const requests: (readonly [string, IClientSubscribeOptions])[] =
+      typeof topic === 'string'
+        ? [[topic, options]]
+        : Array.isArray(topic)
+          ? (topic as readonly string[]).map((each) => [each, options] as const)
+          : Object.entries(topic as ISubscriptionMap).map(
+              ([each, own]) => [each, { ...options, ...own }] as const,
+            );
+    // All are checked before the first is sent.
+    for (const [filter, request] of requests) fullFilters([filter], subscribeOptions(request));
+    const results = await Promise.all(requests.map(([filter, request]) => this.#add(core, filter, request)));
+    const isVersion5 = this.options.protocolVersion === 5;
+    const failed = results.find((result) => result.error !== undefined);
+    return {
+      granted: results.map(({ filter, reasonCode }, i) => {
+        const { nl = false, rap = false, rh = 0 } = requests[i]![1];
+        const qos = (reasonCode < 0x80 ? reasonCode : 128) as ISubscriptionGrant['qos'];
+        return isVersion5 ? { topic: filter, qos, nl, rap, rh } : { topic: filter, qos };
+      }),
+      error: failed === undefined ? undefined : this.#toError(failed.error!),
+    };
+  }
+
+  async #add(core: Core, filter: string, options: IClientSubscribeOptions): Promise<FilterResult> {
+    const own = { ...subscribeOptions(options), ack: 'manual', concurrency: concurrencyMax } as const;
+    const subscription = new Subscription<Uint8Array, Plain>(core, [filter], undefined, this.#handle, own);
+    const before = this.#subscriptions.get(filter);
+    this.#subscriptions.set(filter, { subscription, options });
+    core.subscriptions.add(subscription as Subscription<unknown, unknown>, own);
+    // The new one is there already, so nothing is sent for the end of the old one.
+    if (before !== undefined && !before.subscription.isEnded) await before.subscription.unsubscribe();
+    try {
+      const [result] = await subscription.ready;
+      return result!;
+    } catch (cause) {
+      if (core.endReason !== undefined) throw cause;
+      if (this.#subscriptions.get(filter)?.subscription === subscription) this.#subscriptions.delete(filter);
+      const error = cause as ClientError;
+      return { filter, reasonCode: error.reasonCode ?? 128, isGranted: false, error };
+    }
+  }
+
+  /** Unsubscribes. A server that refuses makes an error. */
+  unsubscribe(topic: string | readonly string[], callback?: PacketCallback): this;
+  unsubscribe(topic: string | readonly string[], options?: object, callback?: PacketCallback): this;
+  unsubscribe(
+    topic: string | readonly string[],
+    options?: object | PacketCallback,
+    callback?: PacketCallback,
+  ): this {
+    const done = typeof options === 'function' ? (options as PacketCallback) : callback;
+    this.#callBack<Packet | undefined>(this.unsubscribeAsync(topic), done);
+    return this;
+  }
+
+  unsubscribeAsync(topic: string | readonly string[], _options?: object): Promise<Packet | undefined> {
+    return this.#inLife((core) => this.#unsubscribe(core, typeof topic === 'string' ? [topic] : topic));
+  }
+
+  async #unsubscribe(core: Core, filters: readonly string[]): Promise<undefined> {
+    fullFilters(filters, {});
+    await Promise.all(
+      filters.map((filter) => {
+        const known = this.#subscriptions.get(filter);
+        this.#subscriptions.delete(filter);
+        // An earlier process may have subscribed to it.
+        return known === undefined ? core.subscriptions.giveUp([filter]) : known.subscription.unsubscribe();
+      }),
+    );
+  }
+
+  /** One message, for however many of our subscriptions. Nothing is acknowledged before somebody listens. */
+  readonly #handle = (message: Message): unknown => {
+    if (this.#seen.has(message.payload)) {
+      message.ack();
+      return undefined;
+    }
+    this.#seen.add(message.payload);
+    if (this.listenerCount('message') > 0 || this.#hasOwnHandler) return this.#dispatch(message);
+    if (this.#consumer === undefined) {
+      let resolve = (): void => {};
+      const promise = new Promise<void>((settle) => {
+        resolve = settle;
+      });
+      this.#consumer = { promise, resolve };
+    }
+    return this.#consumer.promise.then(() => this.#dispatch(message));
+  };
+
+  get #hasOwnHandler(): boolean {
+    return this.handleMessage !== MqttClient.prototype.handleMessage;
+  }
+
+  #dispatch(message: Message): unknown {
+    const packet = this.#publishPacket(message);
+    const { customHandleAcks } = this.options;
+    if (this.#hasOwnHandler || (customHandleAcks !== undefined && message.qos > 0)) {
+      // One after the other, as MQTT.js does it.
+      const turn = this.#chain.then(() => this.#dispatchSlowly(message, packet));
+      this.#chain = turn.catch(() => {});
+      return turn;
+    }
+    const pending = this.collect('message', [packet.topic, packet.payload, packet]).filter(isThenable);
+    if (pending.length > 0) return Promise.all(pending).then(() => message.ack());
+    message.ack();
+    return undefined;
+  }
+
+  async #dispatchSlowly(message: Message, packet: IPublishPacket): Promise<void> {
+    const { customHandleAcks } = this.options;
+    let code = 0;
+    if (customHandleAcks !== undefined && message.qos > 0) {
+      code = await new Promise<number>((resolve, reject) => {
+        customHandleAcks(packet.topic, packet.payload, packet, (error, given = 0) => {
+          if (error instanceof Error) reject(error);
+          else resolve(typeof error === 'number' ? error : given);
+        });
+      });
+    }
+    if (code < 0x80) await Promise.all(this.collect('message', [packet.topic, packet.payload, packet]));
+    await new Promise<void>((resolve, reject) => {
+      this.handleMessage(packet, (error) => (error ? reject(error) : resolve()));
+    });
+    if (code < 0x80) message.ack();
+    else message.reject(code);
+  }
+
+  #publishPacket({ topic, payload, qos, retain, duplicate, properties }: Message): IPublishPacket {
+    const { toBuffer } = this.#platform;
+    const packet: IPublishPacket = {
+      cmd: 'publish',
+      topic,
+      payload: toBuffer(payload),
+      qos,
+      retain,
+      dup: duplicate,
+    };
+    const known = toProperties(properties as MessageProperties | undefined, toBuffer);
+    // Aliases and identifiers are ours: the program did not ask for them.
+    delete known?.topicAlias;
+    delete known?.subscriptionIdentifier;
+    return known === undefined ? packet : { ...packet, properties: known };
+  }
+
+  /** Override it to take one message after the other; the next one comes when `callback` was called. */
+  handleMessage(_packet: IPublishPacket, callback: DoneCallback): void {
+    callback();
+  }
+
+  /** Override it to answer the challenges of enhanced authentication. */
+  handleAuth(_packet: Packet, callback: (error?: Error | null, packet?: Packet) => void): void {
+    callback();
+  }
+
+  /**
+   * Ends the client. Unless forced, it first waits until every message is acknowledged, for ten seconds at most. The
+   * callback always comes.
+   */
+  end(
+    force?: boolean | object | DoneCallback,
+    options?: object | DoneCallback,
+    callback?: DoneCallback,
+  ): this {
+    const done = [force, options, callback].find((each) => typeof each === 'function') as
+      | DoneCallback
+      | undefined;
+    this.#callBack(
+      this.endAsync(
+        typeof force === 'function' ? undefined : force,
+        typeof options === 'function' ? undefined : options,
+      ),
+      done && (() => done()),
+    );
+    return this;
+  }
+
+  endAsync(force?: boolean | object, options?: object): Promise<void> {
+    const details = (typeof force === 'object' ? force : options) as
+      | { readonly reasonCode?: number }
+      | undefined;
+    this.#ending ??= this.#end(force === true, details?.reasonCode ?? 0);
+    return this.#ending;
+  }
+
+  async #end(isForced: boolean, reasonCode: number): Promise<void> {
+    const wasConnected = this.connected;
+    this.disconnecting = true;
+    await this.#core?.close(isForced ? undefined : defaults.drainMs, reasonCode);
+    this.connected = false;
+    this.reconnecting = false;
+    this.disconnected = true;
+    if (wasConnected) this.emit('close');
+    this.emit('end');
+  }
+
+  /** The properties of the last CONNACK. */
+  get serverProperties(): IConnackPacket['properties'] {
+    return toProperties(this.#core?.connack?.properties, this.#platform.toBuffer);
+  }
+
+  /** The keep-alive in seconds that counts on this connection. */
+  get keepalive(): number {
+    return this.#core?.connack?.properties?.serverKeepAlive ?? this.options.keepalive ?? 60;
+  }
+
+  #callBack<T>(outcome: Promise<T>, callback: ((error?: Error | null, value?: T) => void) | undefined): void {
+    outcome.then(
+      (value) => callback?.(null, value),
+      (cause: ClientError) => {
+        const error = this.#toError(cause);
+        if (callback === undefined) this.#emitError(error);
+        else callback(error);
+      },
+    );
+  }
+
+  /** What a listener threw. */
+  #report(error: unknown, event: keyof MqttClientEventCallbacks): void {
+    if (event === 'error') console.error(error);
+    else
+      this.#emitError(
+        new ClientError('TOBYMQ_HANDLER_FAILED', `a listener of "${event}" failed: ${messageOf(error)}`, {
+          cause: error,
+        }),
+      );
+  }
+
+  #emitError(error: Error): void {
+    if (this.emit('error', this.#toError(error))) return;
+    // Failures of the network need no listener, but a bug in the program has to be seen.
+    if (error instanceof ClientError && error.code === 'TOBYMQ_HANDLER_FAILED') console.error(error);
+  }
+
+  /** Errors as programs test them: a numeric `code` of the server, or the `code` of the system. */
+  #toError(error: Error): Error {
+    if (!(error instanceof ClientError)) return error;
+    const { reasonCode, cause } = error;
+    if (reasonCode !== undefined && error.code !== 'TOBYMQ_SERVER_LIMIT') {
+      const isRefused = error.code === 'TOBYMQ_CONNECT_REFUSED';
+      const code =
+        isRefused && (this.options.protocolVersion ?? 4) < 5 ? returnCodeOf(reasonCode) : reasonCode;
+      const what = isRefused ? `Connection refused: ${ReasonCodes[code] ?? code}` : error.message;
+      return new ErrorWithReasonCode(what, code, { cause: error });
+    }
+    const isOfSystem = cause instanceof Error && 'code' in cause;
+    return isOfSystem && /TRANSPORT|CONNECTION_LOST/.test(error.code) ? cause : error;
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value;
+}
