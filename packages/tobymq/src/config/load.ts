@@ -57,7 +57,7 @@ export function withAbsolutePaths(config: Config, folder: string): Config {
 type At = (path: string) => string;
 
 function isLogName(to: string): boolean {
-  return ['stderr', 'stdout', 'syslog', 'topic', 'none'].includes(to);
+  return ['stderr', 'stdout', 'syslog', 'topic', 'none'].includes(to) || /^syslog:\w+$/.test(to);
 }
 
 function listenerPaths(listener: ListenerConfig, at: At): ListenerConfig {

@@ -28,7 +28,7 @@ const logSchema = z.strictObject({
     .array(z.string())
     .default(['stderr'])
     .describe(
-      'Where lines go: `stderr`, `stdout`, `syslog`, `topic` (below `$SYS/broker/log/`), `none`, or the path of a file. Files are reopened on reload.',
+      'Where lines go: `stderr`, `stdout`, `syslog` (`syslog:local3` for another facility than daemon), `topic` (below `$SYS/broker/log/`), `none`, or the path of a file. Files are reopened on reload.',
     ),
   clients: z
     .array(z.string())

@@ -18,7 +18,8 @@ export function openDestinations(names: readonly string[]): Destination[] {
 
 function open(name: string): Destination {
   if (name === 'stderr' || name === 'stdout') return standardStream(name);
-  if (name === 'syslog') return new Syslog();
+  if (name === 'syslog') return new Syslog('daemon');
+  if (/^syslog:\w+$/.test(name)) return new Syslog(name.slice('syslog:'.length));
   return openFile(name);
 }
 
@@ -55,8 +56,8 @@ const priorities: Readonly<Record<LogLevel, string>> = {
 class Syslog implements Destination {
   readonly #logger: ChildProcess;
 
-  constructor() {
-    this.#logger = spawn('logger', ['--tag', 'tobymq', '--prio-prefix', '--priority', 'daemon.info'], {
+  constructor(facility: string) {
+    this.#logger = spawn('logger', ['--tag', 'tobymq', '--prio-prefix', '--priority', `${facility}.info`], {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     // Without `logger` the lines go nowhere; that must not end the server.

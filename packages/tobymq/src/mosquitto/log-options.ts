@@ -38,7 +38,11 @@ function destinationsOf(global: Block): string[] {
   if (given.includes('none')) return ['none'];
   const last = global.directive('log_dest');
   return given.map((dest) => {
-    if (['stdout', 'stderr', 'syslog', 'topic'].includes(dest)) return dest;
+    if (dest === 'syslog') {
+      const facility = global.integer('log_facility');
+      return facility === undefined ? dest : `syslog:local${facility}`;
+    }
+    if (['stdout', 'stderr', 'topic'].includes(dest)) return dest;
     const path = /^file\s+(.+)$/.exec(dest)?.[1];
     if (path !== undefined) return path;
     throw fault(
