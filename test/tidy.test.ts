@@ -1,5 +1,6 @@
 // The house rules that a machine can check. Each failure lists the places, so that the message is enough to act on.
 
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -92,4 +93,10 @@ test('relative links in the documents lead to files that exist', () => {
     }
   }
   expect(broken).toEqual([]);
+});
+
+test('every error code is documented', () => {
+  const script = join(root, 'scripts/error-codes.mjs');
+  const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
 });
