@@ -21,7 +21,7 @@ export async function check() {
   return failed;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const failed = await check();
   process.exitCode = failed.length === 0 ? 0 : 1;
 }

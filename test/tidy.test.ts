@@ -19,7 +19,9 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 
 // A file is one idea. These are long because their subject is; each says why.
 const linesMax = 450;
-const longFiles: Readonly<Record<string, string>> = {};
+const longFiles: Readonly<Record<string, string>> = {
+  'packages/client/src/mqttjs/client.ts': 'stands in for one class of another library, with all its methods',
+};
 
 const packageFiles = filesBelow('packages', /\.tsx?$/);
 const sources = packageFiles.filter(({ path }) => /^packages\/[^/]+\/src\//.test(path));
