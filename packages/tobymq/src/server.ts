@@ -150,8 +150,8 @@ export class Server {
     await this.#listeners.apply(prepared.listeners);
     await this.#openHttp();
     for (const { listener, addresses } of this.#listeners.listeners) this.#events.opened(listener, addresses);
-    if (config.user !== undefined) dropPrivileges(config.user, config.data);
     if (config.pidFile !== undefined) writePidFile(config.pidFile);
+    if (config.user !== undefined) dropPrivileges(config.user, config.data);
     this.#isReady = true;
   }
 
@@ -311,7 +311,7 @@ export class Server {
     await this.#http?.close();
     this.#gauges.close();
     if (this.#config.store.type === 'sqlite' && this.#http) removeRunningServer(this.#config.data);
-    if (this.#config.pidFile !== undefined && this.broker) rmSync(this.#config.pidFile, { force: true });
+    if (this.#config.pidFile !== undefined && this.broker) removePidFile(this.#config.pidFile);
     this.log.publish = undefined;
     this.log.close();
   }
@@ -364,6 +364,14 @@ function writePidFile(path: string): void {
       `the pid file cannot be written: ${error instanceof Error ? error.message : String(error)}`,
       { file: path },
     );
+  }
+}
+
+function removePidFile(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The account that the server runs as now may not write to the folder; a stale file harms nobody.
   }
 }
 

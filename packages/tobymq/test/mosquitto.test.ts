@@ -409,6 +409,24 @@ pid_file DIR/mosquitto.pid
   expect(existsSync(join(directory, 'mosquitto.pid'))).toBe(false);
 });
 
+test('user: started as root, the server goes on as that account, and its store is still writable', async () => {
+  const { ports, program } = await start(`
+listener PORT0 127.0.0.1
+allow_anonymous true
+user nobody
+persistence true
+persistence_location DIR/of-nobody
+pid_file DIR/nobody.pid
+`);
+  const status = readFileSync(`/proc/${program.child.pid}/status`, 'utf8');
+  const nobody = execFileSync('id', ['-u', 'nobody'], { encoding: 'utf8' }).trim();
+  const own = process.getuid?.() === 0 ? nobody : String(process.getuid?.());
+  expect(/^Uid:\t(\d+)\t(\d+)/m.exec(status)?.slice(1, 3)).toEqual([own, own]);
+  const { peer } = await connack(at(ports[0]));
+  expect(await publish(peer, 'kept', 'value', true)).toBe(0x10);
+  expect((await program.stop()).code).toBe(0);
+});
+
 test('log_dest, log_type, log_timestamp and its format, connection_messages', async () => {
   const { ports, program } = await start(`
 listener PORT0 127.0.0.1

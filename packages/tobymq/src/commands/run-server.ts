@@ -30,7 +30,13 @@ export function runUntilStopped(server: Server, actions: SignalActions = {}): Pr
       isStopping = true;
       stoppedAt = performance.now();
       memory.stop();
-      void server.stop().then(() => resolve(0));
+      server.stop().then(
+        () => resolve(0),
+        (error: unknown) => {
+          process.stderr.write(`The server did not stop in order: ${String(error)}\n`);
+          resolve(1);
+        },
+      );
     };
     process.on('SIGTERM', () => {
       if (!isStopping) stop();

@@ -100,7 +100,12 @@ function explainHandshake(error: NodeJS.ErrnoException): string {
       return 'the TLS version of the client is too low';
     case 'ECONNRESET':
       return 'the client broke it off; it may not trust the certificate of the server';
+    case 'ERR_SSL_BINDER_DOES_NOT_VERIFY':
+    case 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC':
+    case 'ERR_SSL_PSK_IDENTITY_NOT_FOUND':
+      return 'the pre-shared key is wrong or unknown';
     default:
-      return error.message;
+      // OpenSSL writes `...:SSL routines:where:what:file:line`.
+      return /:SSL routines:[^:]*:([^:]+):/.exec(error.message)?.[1] ?? error.message;
   }
 }
