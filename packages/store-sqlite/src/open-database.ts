@@ -14,6 +14,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
+import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { asStoreError, StoreError } from './errors.ts';
 import { migrate } from './migrations.ts';
@@ -26,6 +27,7 @@ const pageBytes = 4096;
 // Up to this size all pages are checked at the start; it takes about 100 ms. Damage in larger files shows when the
 // page is read.
 const checkedBytesMax = 64 * 1024 * 1024;
+const readAheadBytesMax = 2 * 1024 * 1024 * 1024;
 // SQLite copies the write-ahead log into the database after so many pages (16 MiB), which bounds the log. Larger
 // means fewer writes of pages that change often, and a longer pause when it happens.
 const checkpointPages = 4096;
@@ -76,6 +78,7 @@ function openExisting(file: string, settings: Settings, now: number): Database {
     createFile(file);
   }
   checkHeader(file);
+  readAhead(file);
   const database = openSqlite(file);
   try {
     // Before anything else, because the journal mode is a change of the file, which may be somebody else's.
@@ -146,6 +149,22 @@ function checkHeader(file: string): void {
       `store ${file} does not begin like a TobyMQ store: it is another kind of file or its beginning was overwritten; ` +
         'choose another folder, restore a backup, or start with --repair to set it aside',
     );
+  }
+}
+
+/**
+ * Reads the file once from its beginning to its end, so that the start finds it in memory: its pages lie in the order
+ * in which they were written, and fetching them one by one in the order of the sessions takes minutes on a slow disk.
+ */
+function readAhead(file: string): void {
+  const size = statSync(file).size;
+  if (size > Math.min(readAheadBytesMax, freemem() / 2)) return;
+  const chunk = Buffer.allocUnsafe(4 * 1024 * 1024);
+  const descriptor = openSync(file, 'r');
+  try {
+    while (readSync(descriptor, chunk) > 0);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
