@@ -8,7 +8,11 @@ import { closest, findCommand, parseCommandLine } from './commands/parse.ts';
 import { commands } from './commands/table.ts';
 import { packageVersion } from './version.ts';
 
+const internalError = 70;
+
 process.exitCode = await main(process.argv.slice(2));
+// After a fault of ours, something may still be open that would keep the process alive for ever.
+if (process.exitCode === internalError) process.exit();
 
 async function main(argv: readonly string[]): Promise<number> {
   const [first] = argv;
@@ -75,5 +79,5 @@ function tell(error: unknown, command: Command): number {
     return error.exitCode;
   }
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  return 70;
+  return internalError;
 }

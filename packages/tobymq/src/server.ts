@@ -9,6 +9,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { Broker, type ByteStream, type Extension, MemoryStore, type Store } from '@tobymq/broker';
 import type { RepairReport } from '@tobymq/store-sqlite';
 import { Throttle } from './auth/throttle.ts';
+import { AddressSet } from './authz/addresses.ts';
 import { ConfigError } from './config/errors.ts';
 import type { Config } from './config/schema.ts';
 import {
@@ -21,7 +22,7 @@ import {
 import type { HttpService } from './http/service.ts';
 import { limitsExtension } from './limits-extension.ts';
 import { loadTls } from './listeners/certificates.ts';
-import { ListenerManager, type PreparedListener } from './listeners/manager.ts';
+import { type ListenerChanges, ListenerManager, type PreparedListener } from './listeners/manager.ts';
 import { DropSummary } from './logging/drop-summary.ts';
 import { Log } from './logging/log.ts';
 import { PublishTrace } from './logging/publish-trace.ts';
@@ -76,6 +77,7 @@ export class Server {
   #toby: TobyService | undefined;
   #token: string | undefined;
   #stopping: Promise<void> | undefined;
+  #reloading: Promise<unknown> = Promise.resolve();
   #isReady = false;
 
   private constructor(options: ServerOptions, log: Log) {
@@ -242,15 +244,33 @@ export class Server {
    * Takes a changed configuration and changed files. Everything is read and checked first: if anything is wrong, a
    * {@link ConfigError} says what, and nothing has changed.
    */
-  async reload(): Promise<ReloadReport> {
+  reload(): Promise<ReloadReport> {
+    const next = this.#reloading.then(() => this.#reload());
+    // One after the other; a reload that fails is told to who asked for it, and does not keep the next from running.
+    this.#reloading = next.catch(() => {});
+    return next;
+  }
+
+  async #reload(): Promise<ReloadReport> {
     this.log.log('info', 'reloading', {});
     const config = this.#options.readConfig?.() ?? this.#config;
     const prepared = await prepare(config);
-    const { added, removed } = await this.#listeners.apply(prepared.listeners);
-    this.#warn(prepared);
     const before = this.#config;
+    const nextLog = this.log.prepare(config.log);
+    // The listeners ask for limits while they are changed.
     this.#config = config;
-    this.log.configure(config.log);
+    let changes: ListenerChanges;
+    try {
+      changes = await this.#listeners.apply(prepared.listeners);
+    } catch (error) {
+      this.#config = before;
+      nextLog.abort();
+      throw error;
+    }
+    // Nothing fails from here on.
+    nextLog.commit();
+    const { added, removed } = changes;
+    this.#warn(prepared);
     await this.#trace?.update();
     this.throttle.configure(config.throttle);
     this.#events.listeners = prepared.names;
@@ -326,10 +346,12 @@ interface Prepared {
 
 /** Reads and checks every file that the configuration names. Nothing is opened. */
 async function prepare(config: Config): Promise<Prepared> {
+  void new AddressSet(config.throttle.exempt);
   const listeners = namedListeners(config);
   const tolerant = config.log.format === 'mosquitto';
   const prepared = listeners.map((listener): PreparedListener => {
     try {
+      if (listener.proxyProtocol) void new AddressSet(listener.proxyProtocol.trusted);
       return { listener, tls: listener.tls && loadTls(listener.tls, tolerant) };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;

@@ -18,6 +18,7 @@ import {
   startServer,
   subscribe,
   testConfig,
+  webSocketPeer,
 } from './harness.ts';
 
 let directory: string;
@@ -73,6 +74,27 @@ test('a port that cannot be had changes nothing', async () => {
   expect(await publish(peer, 'a')).toBe(0x10);
   expect((await connect({ host, port: first }, { clientId: 'new' })).reason).toBe(0);
   expect(blocker.isReady).toBe(true);
+});
+
+test('a log file that cannot be written changes nothing either', async () => {
+  const [first, second] = [await freePort(), await freePort()];
+  const { server, reload } = await changeable({ listeners: [{ port: first }] });
+  const wanted: ConfigInput = {
+    listeners: [{ port: first }, { port: second }],
+    log: { to: ['/nowhere/at/all.log'] },
+  };
+  await expect(reload(wanted)).rejects.toThrow(/the log file cannot be written/);
+  expect(server.listeners).toHaveLength(1);
+  await expect(RawPeer.connect({ host, port: second })).rejects.toThrow();
+});
+
+test('a larger packet is taken over WebSocket after the limit was raised', async () => {
+  const port = await freePort();
+  const base: ConfigInput = { listeners: [{ port, type: 'ws' }], authentication: everybody };
+  const { reload } = await changeable({ ...base, limits: { packetSize: 1000 } });
+  await reload({ ...base, limits: { packetSize: '1MB' } });
+  const { peer } = await connect(await webSocketPeer(`ws://${host}:${port}/mqtt`));
+  expect(await publish(peer, 'a', 'x'.repeat(500_000))).toBe(0x10);
 });
 
 test('a listener of another kind takes over the port', async () => {

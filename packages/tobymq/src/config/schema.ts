@@ -143,7 +143,7 @@ export const configSchema = z.strictObject({
   data: z
     .string()
     .default('./data')
-    .describe('The folder of the store, the API token and the ban list. Relative to the configuration file.'),
+    .describe('The folder of the store and of the API token. Relative to the configuration file.'),
   store: storeSchema.prefault({}).describe('What is kept, and how safely.'),
   listeners: z
     .array(listenerSchema)

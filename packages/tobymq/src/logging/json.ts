@@ -21,8 +21,8 @@ export function jsonFormat(): LogFormat {
     },
     { write: keep },
   );
-  return ({ level, event, fields }: LogEvent): LogLine => {
+  return ({ level, event, fields }: LogEvent): readonly LogLine[] => {
     writer[level](fields, event);
-    return { text: line.trimEnd(), topic: topics[level] };
+    return [{ text: line.trimEnd(), topic: topics[level] }];
   };
 }

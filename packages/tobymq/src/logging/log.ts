@@ -19,8 +19,8 @@ export interface LogEvent {
   readonly time: number;
 }
 
-/** Makes a line of an event, or nothing when the format has no line for it. */
-export type LogFormat = (event: LogEvent) => LogLine | undefined;
+/** Makes lines of an event: one, several, or none when the format has no line for it. */
+export type LogFormat = (event: LogEvent) => readonly LogLine[];
 
 export interface LogLine {
   /** Without the line end. */
@@ -72,15 +72,26 @@ export class Log implements Logger {
     );
   }
 
-  /** Takes other settings, and opens its files anew, so that a rotated log goes on in a new file. */
-  configure(config: LogConfig): void {
+  /**
+   * Opens the destinations of other settings, which may fail, and leaves the rest to `commit()`, which may not. Files are
+   * opened anew, so that a rotated log goes on in a new file.
+   */
+  prepare(config: LogConfig): { commit(): void; abort(): void } {
     const destinations = openDestinations(config.to);
-    for (const destination of this.#destinations) destination.close();
-    this.#destinations = destinations;
-    this.#config = config;
-    this.#rank = ranks[config.level];
-    this.#clients = new Set(config.clients);
-    this.#format = formatOf(config);
+    const close = (list: readonly Destination[]): void => {
+      for (const destination of list) destination.close();
+    };
+    return {
+      abort: () => close(destinations),
+      commit: () => {
+        close(this.#destinations);
+        this.#destinations = destinations;
+        this.#config = config;
+        this.#rank = ranks[config.level];
+        this.#clients = new Set(config.clients);
+        this.#format = formatOf(config);
+      },
+    };
   }
 
   /** Changes what is written without touching where. */
@@ -97,10 +108,10 @@ export class Log implements Logger {
 
   log(level: LogLevel, event: string, fields: LogFields): void {
     if (!this.#isWanted(level, event, fields)) return;
-    const line = this.#format({ level, event, fields, time: Date.now() });
-    if (!line) return;
-    for (const destination of this.#destinations) destination.write(line.text, level);
-    if (this.#config.to.includes('topic')) this.#publish(line);
+    for (const line of this.#format({ level, event, fields, time: Date.now() })) {
+      for (const destination of this.#destinations) destination.write(line.text, level);
+      if (this.#config.to.includes('topic')) this.#publish(line);
+    }
   }
 
   #isWanted(level: LogLevel, event: string, fields: LogFields): boolean {

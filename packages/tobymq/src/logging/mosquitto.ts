@@ -29,9 +29,11 @@ export function mosquittoFormat({
 }: Pick<LogConfig, 'types' | 'timestamp'>): LogFormat {
   const wanted: ReadonlySet<Kind> = new Set(types);
   return (event) => {
-    const line = wordingOf(event);
-    if (!line || !wanted.has(line.kind)) return undefined;
-    return { text: `${stamp(timestamp, event.time)}${line.text}`, topic: topics[line.kind] };
+    const lines = wordingOf(event).filter(({ kind }) => wanted.has(kind));
+    return lines.map(({ kind, text }) => ({
+      text: `${stamp(timestamp, event.time)}${text}`,
+      topic: topics[kind],
+    }));
   };
 }
 
@@ -53,7 +55,7 @@ const kindOfLevel: Readonly<Record<LogEvent['level'], Kind>> = {
   trace: 'debug',
 };
 
-type Words = (fields: LogFields) => Wording | undefined;
+type Words = (fields: LogFields) => Wording | readonly Wording[] | undefined;
 
 const notice = (text: string): Wording => ({ kind: 'notice', text });
 const debug = (text: string): Wording => ({ kind: 'debug', text });
@@ -66,10 +68,15 @@ const protocolNumbers = new Map<unknown, string>([
 const words: Readonly<Record<string, Words>> = {
   'connection-opened': ({ address, port, listenerPort }) =>
     notice(`New connection from ${address}:${port} on port ${listenerPort}.`),
-  'client-connected': ({ clientId, username, address, port, protocolVersion, cleanStart, keepAlive }) => {
+  'client-connected': (fields) => {
+    const { clientId, username, address, port, protocolVersion, cleanStart, keepAlive, sessionPresent } =
+      fields;
     const user = username === undefined ? '' : `, u'${username}'`;
     const details = `p${protocolNumbers.get(protocolVersion)}, c${cleanStart ? 1 : 0}, k${keepAlive}${user}`;
-    return notice(`New client connected from ${address}:${port} as ${clientId} (${details}).`);
+    return [
+      notice(`New client connected from ${address}:${port} as ${clientId} (${details}).`),
+      debug(`Sending CONNACK to ${clientId} (${sessionPresent ? 1 : 0}, 0)`),
+    ];
   },
   'client-disconnected': disconnected,
   'client-refused': ({ clientId, reasonCode, reason }) => {
@@ -85,8 +92,18 @@ const words: Readonly<Record<string, Words>> = {
     debug(
       `Received PUBLISH from ${clientId} (d0, q${qos}, r${retain ? 1 : 0}, m0, '${topic}', ... (${bytes} bytes))`,
     ),
-  subscribed: ({ clientId, filter, qos }) => ({ kind: 'subscribe', text: `${clientId} ${qos} ${filter}` }),
-  unsubscribed: ({ clientId, filter }) => ({ kind: 'unsubscribe', text: `${clientId} ${filter}` }),
+  subscribed: ({ clientId, filter, qos }) => [
+    debug(`Received SUBSCRIBE from ${clientId}`),
+    debug(`\t${filter} (QoS ${qos})`),
+    { kind: 'subscribe', text: `${clientId} ${qos} ${filter}` },
+    debug(`Sending SUBACK to ${clientId}`),
+  ],
+  unsubscribed: ({ clientId, filter }) => [
+    debug(`Received UNSUBSCRIBE from ${clientId}`),
+    debug(`\t${filter}`),
+    { kind: 'unsubscribe', text: `${clientId} ${filter}` },
+    debug(`Sending UNSUBACK to ${clientId}`),
+  ],
   'queue-full': ({ clientId }) => notice(`Outgoing messages are being dropped for client ${clientId}.`),
   'message-dropped': () => undefined,
   'messages-dropped': ({ clientId, count, reason }) =>
@@ -105,23 +122,23 @@ const words: Readonly<Record<string, Words>> = {
   text: ({ text, kind }) => ({ kind: kind as Kind, text: String(text) }),
 };
 
-function disconnected({ clientId, initiator, reasonCode, reason }: LogFields): Wording {
-  if (initiator === 'client') return notice(`Client ${clientId} disconnected.`);
+function disconnected({ clientId, initiator, reasonCode, reason }: LogFields): Wording | readonly Wording[] {
+  if (initiator === 'client') {
+    return [debug(`Received DISCONNECT from ${clientId}`), notice(`Client ${clientId} disconnected.`)];
+  }
   if (initiator === 'network') return notice(`Client ${clientId} closed its connection.`);
   if (reasonCode === 0x8d) return notice(`Client ${clientId} has exceeded timeout, disconnecting.`);
   if (reasonCode === 0x8e) return notice(`Client ${clientId} already connected, closing old connection.`);
   return notice(`Client ${clientId} disconnected: ${reason}.`);
 }
 
-function wordingOf({ level, event, fields }: LogEvent): Wording | undefined {
+function wordingOf({ level, event, fields }: LogEvent): readonly Wording[] {
   const own = words[event];
-  if (own) return own(fields);
-  if (level !== 'error' && level !== 'warn') return undefined;
+  if (own) return [own(fields) ?? []].flat();
+  if (level !== 'error' && level !== 'warn') return [];
   const { reason, message, error } = fields;
   const why = reason ?? message ?? (error instanceof Error ? error.message : error);
   const prefix = level === 'error' ? 'Error: ' : 'Warning: ';
-  return {
-    kind: kindOfLevel[level],
-    text: `${prefix}${event.replaceAll('-', ' ')}${why === undefined ? '' : `: ${String(why)}`}`,
-  };
+  const text = `${prefix}${event.replaceAll('-', ' ')}${why === undefined ? '' : `: ${String(why)}`}`;
+  return [{ kind: kindOfLevel[level], text }];
 }

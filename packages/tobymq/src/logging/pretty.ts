@@ -14,10 +14,12 @@ export function prettyFormat(colours: boolean): LogFormat {
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${paint('dim', `${name}=`)}${show(value)}`);
     const head = `${paint('dim', clock(time))} ${paint(styles[level], level.toUpperCase().padEnd(5))}`;
-    return {
-      text: [head, paint('bold', event.replaceAll('-', ' ')), ...details].join(' '),
-      topic: topics[level],
-    };
+    return [
+      {
+        text: [head, paint('bold', event.replaceAll('-', ' ')), ...details].join(' '),
+        topic: topics[level],
+      },
+    ];
   };
 }
 
