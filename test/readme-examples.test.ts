@@ -63,6 +63,10 @@ test('every example in the documents compiles', async () => {
     (error: { stdout: string }) => error,
   );
   // Only what is wrong with the examples: the packages' own sources are checked elsewhere.
-  const wrong = result.stdout.split('\n').filter((line) => /_line\d+_\d+\.ts\(/.test(line));
+  const inExamples = result.stdout.split('\n').filter((line) => /_line\d+_\d+\.ts\(/.test(line));
+  // A guide shows pieces that go on from each other; a README's example stands alone.
+  const wrong = inExamples.filter(
+    (line) => !(/docs_guide_/.test(line) && /TS2304: Cannot find name/.test(line)),
+  );
   expect(wrong).toEqual([]);
 });
