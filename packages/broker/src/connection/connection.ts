@@ -88,7 +88,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     this.sender = new Sender(core, stream);
     this.#reader = new FrameReader(core.limits.connectBytesMax);
     this.lastSeenMs = core.clock.now();
-    this.#silence = new SilenceTimer(this, (entry, deadlineMs) => core.wheel.schedule(entry, deadlineMs));
+    this.#silence = new SilenceTimer(this, core.wheel);
     const timeoutMs = listener.settings.connectTimeoutMs || core.limits.connectTimeoutMs;
     if (timeoutMs > 0) this.#silence.allow(timeoutMs, this.lastSeenMs); // [N16]
     stream.start(this);

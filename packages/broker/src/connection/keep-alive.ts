@@ -2,7 +2,7 @@
 // a half times its keep-alive. An arriving packet only notes the time; the deadline is moved when it comes up, so a busy
 // connection pays nothing.
 
-import { WheelEntry } from '../timing-wheel.ts';
+import { type TimingWheel, WheelEntry } from '../timing-wheel.ts';
 
 /** What a deadline needs of its connection. */
 export interface Watched {
@@ -15,25 +15,25 @@ export interface Watched {
 
 export class SilenceTimer extends WheelEntry {
   readonly #watched: Watched;
-  readonly #schedule: (entry: WheelEntry, deadlineMs: number) => void;
+  readonly #wheel: TimingWheel;
   #allowedMs = 0;
 
-  constructor(watched: Watched, schedule: (entry: WheelEntry, deadlineMs: number) => void) {
+  constructor(watched: Watched, wheel: TimingWheel) {
     super();
     this.#watched = watched;
-    this.#schedule = schedule;
+    this.#wheel = wheel;
   }
 
   /** Allows so much silence from now on. */
   allow(silenceMs: number, nowMs: number): void {
     this.#allowedMs = silenceMs;
-    this.#schedule(this, nowMs + silenceMs);
+    this.#wheel.schedule(this, nowMs + silenceMs);
   }
 
   override onDue(nowMs: number): void {
     const seenMs = this.#watched.isPaused ? nowMs : this.#watched.lastSeenMs;
     const deadlineMs = seenMs + this.#allowedMs;
     if (deadlineMs <= nowMs) this.#watched.silent();
-    else this.#schedule(this, deadlineMs);
+    else this.#wheel.schedule(this, deadlineMs);
   }
 }
