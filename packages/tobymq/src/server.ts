@@ -5,7 +5,8 @@
 //
 // What fails on the way up is undone, so that nothing is left half started.
 
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Broker, type ByteStream, type Extension, MemoryStore, type Store } from '@tobymq/broker';
 import type { RepairReport } from '@tobymq/store-sqlite';
 import { Throttle } from './auth/throttle.ts';
@@ -380,6 +381,8 @@ async function openStore({ store, data }: Config, onRepair: (report: RepairRepor
 
 function writePidFile(path: string): void {
   try {
+    // Folders below /run are gone after each boot.
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, `${process.pid}\n`);
   } catch (error) {
     throw ConfigError.of(
