@@ -83,12 +83,15 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   ca: 'TOBYMQ_CA',
 };
 
-/** Reads the connection options of a command, its environment and its profile. */
-export async function connectionSettings(context: CommandContext): Promise<ConnectionSettings> {
+/** Reads the connection options of a command, its environment and its profile. `address` is one given as an argument. */
+export async function connectionSettings(
+  context: CommandContext,
+  address?: string,
+): Promise<ConnectionSettings> {
   const name = context.options.text('profile') ?? context.env.TOBYMQ_PROFILE;
   const profile = (await findProfile(profilePath(context.env), name)) ?? {};
   const sources = new Sources(context, profile);
-  const url = sources.url();
+  const url = sources.url(address);
   const protocol = sources.text('protocol') ?? '5';
   const options: Mutable<ConnectOptions> = {
     protocolVersion: protocolVersion(protocol),
@@ -161,11 +164,14 @@ class Sources {
   }
 
   /** A host or port on the command line counts for more than a URL that was given elsewhere. */
-  url(): string {
+  url(address: string | undefined): string {
     const { options } = this.#context;
-    const given = options.text('url');
+    const given = address === undefined ? options.text('url') : withScheme(address);
     const host = options.text('host');
     const port = options.integer('port', 1, 65_535);
+    if (address !== undefined && options.text('url') !== undefined) {
+      throw new UsageError('give the address once: as an argument or as --url.');
+    }
     if (given !== undefined && (host !== undefined || port !== undefined)) {
       throw new UsageError('give either --url, or --host and --port.');
     }
@@ -180,6 +186,15 @@ class Sources {
     if (port !== undefined) base.port = String(port);
     return base.href;
   }
+}
+
+/** `broker.example:1884` is understood as `mqtt://broker.example:1884`. */
+function withScheme(address: string): string {
+  const url = address.includes(':/') ? address : `mqtt://${address}`;
+  if (!URL.canParse(url)) {
+    throw new UsageError(`"${address}" is no address such as mqtt://broker.example:1883.`);
+  }
+  return url;
 }
 
 function protocolVersion(text: string): 3 | 4 | 5 | 'auto' {

@@ -83,4 +83,28 @@ export const diagnosisCommands: readonly Command[] = [
     ],
     load: async () => (await import('./bench/run.ts')).run,
   },
+  {
+    name: 'doctor',
+    group: 'Diagnosis',
+    summary: 'Find out why a connection does not work',
+    description:
+      'Goes step by step: name, TCP, certificates, WebSocket, CONNECT in every version of MQTT, what the server offers, a message there and back in every QoS, an idle connection. Names the first fault with its likely cause and what to do. Connects with the options that your program uses, so give the same --id, --username and topic. Ends with 0 when nothing is wrong, 3 unreachable, 4 refused, 5 not authorized, 8 TLS, 9 beyond a limit.',
+    args: [{ name: 'URL', description: 'the server, such as mqtts://broker.example', optional: true }],
+    options: [
+      { name: 'topic', short: 't', value: 'TOPIC', description: 'The topic of the message there and back' },
+      { name: 'size', short: 's', value: 'BYTES', description: 'The size of that message', default: '64' },
+      { name: 'idle', value: 'SECONDS', description: 'How long an idle connection is watched', default: '4' },
+      { name: 'timeout', value: 'SECONDS', description: 'How long each step may take', default: '5' },
+      { name: 'json', description: 'All findings as one line of JSON' },
+      ...connectionOptions,
+    ],
+    examples: [
+      { command: 'tobymq doctor mqtts://broker.example', description: 'everything about a server' },
+      {
+        command: 'tobymq doctor broker.local -u ana -i sensor-7 --topic sensors/7/temp --size 20000',
+        description: 'as a certain device',
+      },
+    ],
+    load: async () => (await import('./doctor/run.ts')).run,
+  },
 ];
