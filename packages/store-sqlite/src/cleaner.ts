@@ -17,6 +17,7 @@ const pagesPerSlice = 256;
 // The file keeps some free pages for the next messages: giving them back and taking them again would cost writes.
 const freePagesKept = 2048;
 const pauseMs = 5;
+const laterMs = 1000;
 const pauseAfterFailureMs = 5000;
 
 export class Cleaner {
@@ -26,6 +27,7 @@ export class Cleaner {
   /** Where the search for expired messages has come to; undefined when it is done. */
   #expiredAfter: { sessionKey: number; messageId: number } | undefined = { sessionKey: -1, messageId: -1 };
   #timer: NodeJS.Timeout | undefined;
+  #pauseMs = 0;
   #isShrinking = false;
   #stopped = false;
 
@@ -35,14 +37,22 @@ export class Cleaner {
     this.#openedAt = openedAt;
   }
 
-  /** There may be something to do: at the start, after a session was deleted, after many messages were. */
+  /** There is something to do: at the start, and after a session was deleted. */
   wake(delayMs = pauseMs): void {
-    if (this.#stopped || this.#timer !== undefined) return;
+    // Only a shorter pause replaces one that runs, or commits in quick succession would put it off for ever.
+    if (this.#stopped || (this.#timer !== undefined && this.#pauseMs <= delayMs)) return;
+    clearTimeout(this.#timer);
+    this.#pauseMs = delayMs;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#run();
     }, delayMs);
     this.#timer.unref();
+  }
+
+  /** There may be something to do after a while: every commit can have emptied a large queue. */
+  wakeLater(): void {
+    this.wake(laterMs);
   }
 
   stop(): void {
@@ -109,7 +119,10 @@ export class Cleaner {
   /** Gives free pages at the end of the file back to the disk. */
   #shrink(): boolean {
     const free = readNumber(this.#database, 'PRAGMA freelist_count');
-    this.#isShrinking = free >= (this.#isShrinking ? freePagesKept + pagesPerSlice : 2 * freePagesKept);
+    const least = this.#isShrinking
+      ? freePagesKept + pagesPerSlice
+      : Math.max(2 * freePagesKept, readNumber(this.#database, 'PRAGMA page_count') / 4);
+    this.#isShrinking = free >= least;
     if (!this.#isShrinking) return false;
     this.#database.exec(`PRAGMA incremental_vacuum(${pagesPerSlice})`);
     return true;

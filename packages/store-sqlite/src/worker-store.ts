@@ -83,6 +83,7 @@ export class WorkerStore {
     try {
       const hasDropped = transaction(database, () => applier.apply(bytes));
       if (hasDropped) cleaner.wake();
+      else cleaner.wakeLater();
       // In a transaction of its own: if there is no space for it yet, the deletions of the batch may make some.
       if (probe) proveSpace(database);
     } catch (error) {
