@@ -3,7 +3,7 @@
 import { browserPlatform } from '../transports/browser.ts';
 import { mqttjsApi } from './api.ts';
 import { MqttClient } from './client.ts';
-import { ErrorWithReasonCode, ReasonCodes } from './packets.ts';
+import { ErrorWithReasonCode, ReasonCodes } from './errors.ts';
 
 export * from './exports.ts';
 

@@ -4,19 +4,27 @@
 //
 // One `Core` is one life from `connect()` to `end()`; `reconnect()` begins another with the same subscriptions.
 
-import type { MessageProperties } from '@tobymq/codec';
 import type { EnhancedAuth } from '../auth.ts';
 import { Core } from '../core.ts';
 import { ClientError, messageOf } from '../errors.ts';
 import { fullFilters } from '../filters.ts';
 import { defaults } from '../limits.ts';
-import type { Message } from '../message.ts';
 import { type Settings, settingsOf } from '../options.ts';
 import { outgoingFields } from '../outgoing-message.ts';
 import type { ConnectionState } from '../states.ts';
 import { type FilterResult, Subscription } from '../subscription.ts';
 import type { Platform } from '../transports/transport.ts';
+import { Deliveries } from './deliveries.ts';
 import { Emitter } from './emitter.ts';
+import { toMqttjsError } from './errors.ts';
+import type {
+  ClientSubscribeCallback,
+  DoneCallback,
+  ISubscriptionGrant,
+  ISubscriptionMap,
+  MqttClientEventCallbacks,
+  PacketCallback,
+} from './events.ts';
 import {
   type IClientOptions,
   type IClientPublishOptions,
@@ -26,13 +34,10 @@ import {
   toConnectOptions,
 } from './options.ts';
 import {
-  ErrorWithReasonCode,
   type IConnackPacket,
   type IDisconnectPacket,
   type IPublishPacket,
   type Packet,
-  ReasonCodes,
-  returnCodeOf,
   type ToBuffer,
   toPacket,
   toProperties,
@@ -41,38 +46,6 @@ import {
 /** What differs between Node and browsers. */
 export interface MqttjsPlatform extends Platform {
   readonly toBuffer: ToBuffer;
-}
-
-export interface ISubscriptionGrant {
-  topic: string;
-  qos: 0 | 1 | 2 | 128;
-  nl?: boolean;
-  rap?: boolean;
-  rh?: number;
-}
-
-export type ISubscriptionMap = { [topic: string]: IClientSubscribeOptions };
-export type DoneCallback = (error?: Error) => void;
-export type PacketCallback = (error?: Error | null, packet?: Packet) => void;
-export type ClientSubscribeCallback = (
-  error: Error | null,
-  granted?: ISubscriptionGrant[],
-  packet?: Packet,
-) => void;
-
-export interface MqttClientEventCallbacks {
-  readonly connect: (packet: IConnackPacket) => void;
-  /** A promise that a listener returns is waited for: the message is acknowledged when it fulfils. */
-  readonly message: (topic: string, payload: Buffer, packet: IPublishPacket) => unknown;
-  readonly packetsend: (packet: Packet) => void;
-  readonly packetreceive: (packet: Packet) => void;
-  readonly disconnect: (packet: IDisconnectPacket) => void;
-  readonly error: (error: Error) => void;
-  readonly close: () => void;
-  readonly end: () => void;
-  readonly reconnect: () => void;
-  readonly offline: () => void;
-  readonly outgoingEmpty: () => void;
 }
 
 type Plain = Readonly<Record<string, string>>;
@@ -97,11 +70,8 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     string,
     { subscription: Subscription; options: IClientSubscribeOptions }
   >();
-  /** Payloads that were handed over: a message that several subscriptions match is one event. */
-  #seen = new WeakSet<Uint8Array>();
-  #consumer: { promise: Promise<void>; resolve: () => void } | undefined;
+  readonly #deliveries: Deliveries;
   #openCount = 0;
-  #chain: Promise<unknown> = Promise.resolve();
   #ending: Promise<void> | undefined;
 
   /** Use `connect()` or `connectAsync()`. */
@@ -112,9 +82,17 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     this.watch(
       (error, event) => this.#report(error, event),
       (event) => {
-        if (event === 'message') this.#consumer?.resolve();
+        if (event === 'message') this.#deliveries.onListener();
       },
     );
+    this.#deliveries = new Deliveries({
+      options,
+      toBuffer: platform.toBuffer,
+      hasListener: () => this.listenerCount('message') > 0,
+      hasOwnHandler: () => this.handleMessage !== MqttClient.prototype.handleMessage,
+      callListeners: (packet) => this.collect('message', [packet.topic, packet.payload, packet]),
+      handleMessage: (packet, callback) => this.handleMessage(packet, callback),
+    });
     // Found now, in the call, and not when the client is started.
     this.#settings();
     if (!options.manualConnect) this.connect();
@@ -176,7 +154,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     );
     this.#core = core;
     core.listeners.add({ onConnected: () => this.#onConnected(core) });
-    const all = new Subscription<Uint8Array, Plain>(core, [], undefined, this.#handle, {
+    const all = new Subscription<Uint8Array, Plain>(core, [], undefined, this.#deliveries.handle, {
       ack: 'manual',
       concurrency: concurrencyMax,
     });
@@ -373,7 +351,13 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
 
   async #add(core: Core, filter: string, options: IClientSubscribeOptions): Promise<FilterResult> {
     const own = { ...subscribeOptions(options), ack: 'manual', concurrency: concurrencyMax } as const;
-    const subscription = new Subscription<Uint8Array, Plain>(core, [filter], undefined, this.#handle, own);
+    const subscription = new Subscription<Uint8Array, Plain>(
+      core,
+      [filter],
+      undefined,
+      this.#deliveries.handle,
+      own,
+    );
     const before = this.#subscriptions.get(filter);
     this.#subscriptions.set(filter, { subscription, options });
     core.subscriptions.add(subscription as Subscription<unknown, unknown>, own);
@@ -417,79 +401,6 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
         return known === undefined ? core.subscriptions.giveUp([filter]) : known.subscription.unsubscribe();
       }),
     );
-  }
-
-  /** One message, for however many of our subscriptions. Nothing is acknowledged before somebody listens. */
-  readonly #handle = (message: Message): unknown => {
-    if (this.#seen.has(message.payload)) {
-      message.ack();
-      return undefined;
-    }
-    this.#seen.add(message.payload);
-    if (this.listenerCount('message') > 0 || this.#hasOwnHandler) return this.#dispatch(message);
-    if (this.#consumer === undefined) {
-      let resolve = (): void => {};
-      const promise = new Promise<void>((settle) => {
-        resolve = settle;
-      });
-      this.#consumer = { promise, resolve };
-    }
-    return this.#consumer.promise.then(() => this.#dispatch(message));
-  };
-
-  get #hasOwnHandler(): boolean {
-    return this.handleMessage !== MqttClient.prototype.handleMessage;
-  }
-
-  #dispatch(message: Message): unknown {
-    const packet = this.#publishPacket(message);
-    const { customHandleAcks } = this.options;
-    if (this.#hasOwnHandler || (customHandleAcks !== undefined && message.qos > 0)) {
-      // One after the other, as MQTT.js does it.
-      const turn = this.#chain.then(() => this.#dispatchSlowly(message, packet));
-      this.#chain = turn.catch(() => {});
-      return turn;
-    }
-    const pending = this.collect('message', [packet.topic, packet.payload, packet]).filter(isThenable);
-    if (pending.length > 0) return Promise.all(pending).then(() => message.ack());
-    message.ack();
-    return undefined;
-  }
-
-  async #dispatchSlowly(message: Message, packet: IPublishPacket): Promise<void> {
-    const { customHandleAcks } = this.options;
-    let code = 0;
-    if (customHandleAcks !== undefined && message.qos > 0) {
-      code = await new Promise<number>((resolve, reject) => {
-        customHandleAcks(packet.topic, packet.payload, packet, (error, given = 0) => {
-          if (error instanceof Error) reject(error);
-          else resolve(typeof error === 'number' ? error : given);
-        });
-      });
-    }
-    if (code < 0x80) await Promise.all(this.collect('message', [packet.topic, packet.payload, packet]));
-    await new Promise<void>((resolve, reject) => {
-      this.handleMessage(packet, (error) => (error ? reject(error) : resolve()));
-    });
-    if (code < 0x80) message.ack();
-    else message.reject(code);
-  }
-
-  #publishPacket({ topic, payload, qos, retain, duplicate, properties }: Message): IPublishPacket {
-    const { toBuffer } = this.#platform;
-    const packet: IPublishPacket = {
-      cmd: 'publish',
-      topic,
-      payload: toBuffer(payload),
-      qos,
-      retain,
-      dup: duplicate,
-    };
-    const known = toProperties(properties as MessageProperties | undefined, toBuffer);
-    // Aliases and identifiers are ours: the program did not ask for them.
-    delete known?.topicAlias;
-    delete known?.subscriptionIdentifier;
-    return known === undefined ? packet : { ...packet, properties: known };
   }
 
   /** Override it to take one message after the other; the next one comes when `callback` was called. */
@@ -581,22 +492,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     if (error instanceof ClientError && error.code === 'TOBYMQ_HANDLER_FAILED') console.error(error);
   }
 
-  /** Errors as programs test them: a numeric `code` of the server, or the `code` of the system. */
   #toError(error: Error): Error {
-    if (!(error instanceof ClientError)) return error;
-    const { reasonCode, cause } = error;
-    if (reasonCode !== undefined && error.code !== 'TOBYMQ_SERVER_LIMIT') {
-      const isRefused = error.code === 'TOBYMQ_CONNECT_REFUSED';
-      const code =
-        isRefused && (this.options.protocolVersion ?? 4) < 5 ? returnCodeOf(reasonCode) : reasonCode;
-      const what = isRefused ? `Connection refused: ${ReasonCodes[code] ?? code}` : error.message;
-      return new ErrorWithReasonCode(what, code, { cause: error });
-    }
-    const isOfSystem = cause instanceof Error && 'code' in cause;
-    return isOfSystem && /TRANSPORT|CONNECTION_LOST/.test(error.code) ? cause : error;
+    return toMqttjsError(error, this.options.protocolVersion ?? 4);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value;
 }

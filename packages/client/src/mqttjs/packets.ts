@@ -6,10 +6,8 @@ import {
   type PacketInput,
   PacketType,
   type QoS,
-  ReasonCode,
   type UserProperties,
 } from '@tobymq/codec';
-import { reasonName } from '../reason-names.ts';
 
 /** User properties by name; a name that repeats has an array. */
 export type UserPropertiesObject = { [name: string]: string | string[] };
@@ -74,32 +72,6 @@ export interface IDisconnectPacket extends Packet {
   cmd: 'disconnect';
 }
 
-/** An error of the server with its code: the reason code, or the return code of CONNACK before 5.0. */
-export class ErrorWithReasonCode extends Error {
-  readonly code: number;
-
-  constructor(message: string, code: number, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
-
-/** The texts of the reason codes, and of the return codes 1 to 5 of CONNACK before 5.0. */
-export const ReasonCodes: Readonly<Record<number, string>> = Object.fromEntries([
-  [0, ''],
-  [1, 'Unacceptable protocol version'],
-  [2, 'Identifier rejected'],
-  [3, 'Server unavailable'],
-  [4, 'Bad username or password'],
-  [5, 'Not authorized'],
-  ...Object.values(ReasonCode)
-    .filter((code) => code >= 0x10)
-    .map((code) => {
-      const name = reasonName(code);
-      return [code, name.charAt(0).toUpperCase() + name.slice(1)];
-    }),
-]);
-
 const commands = [
   '',
   'connect',
@@ -161,20 +133,6 @@ export function toProperties(
     } else result[name] = value;
   }
   return result;
-}
-
-/** The return code of CONNACK before 5.0 that means the same as a reason code. */
-export function returnCodeOf(reasonCode: number): number {
-  const known: readonly number[] = [
-    ReasonCode.Success,
-    ReasonCode.UnsupportedProtocolVersion,
-    ReasonCode.ClientIdentifierNotValid,
-    ReasonCode.ServerUnavailable,
-    ReasonCode.BadUserNameOrPassword,
-    ReasonCode.NotAuthorized,
-  ];
-  const returnCode = known.indexOf(reasonCode);
-  return returnCode === -1 ? reasonCode : returnCode;
 }
 
 /** Any packet in the shape of mqtt-packet, for the events `packetsend` and `packetreceive`. */
