@@ -1,6 +1,7 @@
 // The entry for programs written for MQTT.js. Small programs run with both libraries and must come to the same where
 // the behaviour is to be the same; where ours is better, it is tested alone.
 
+import { once } from 'node:events';
 import { Broker } from '@tobymq/broker';
 import { decode, packet, packetType, property } from '@tobymq/testkit';
 import * as original from 'mqtt';
@@ -220,6 +221,20 @@ test('packets are shown to those who listen, in the same shape', async () => {
     logs.push(seen);
   }
   expect(logs[1]).toEqual(logs[0]);
+});
+
+test('what is subscribed to is subscribed to again after reconnect(), and node:events can wait for events', async () => {
+  const url = await startBroker();
+  const client = ours.connect(url);
+  await once(client as never, 'connect');
+  await client.subscribeAsync(['a', 'b']);
+  await client.unsubscribeAsync('b');
+  await client.endAsync();
+  client.reconnect();
+  const message = once(client as never, 'message');
+  for (const topic of ['b', 'a']) await client.publishAsync(topic, 'x', { qos: 1 });
+  expect((await message)[0]).toBe('a');
+  await client.endAsync();
 });
 
 test('the module has what programs import', () => {

@@ -7,12 +7,10 @@
 import type { EnhancedAuth } from '../auth.ts';
 import { Core } from '../core.ts';
 import { ClientError, messageOf } from '../errors.ts';
-import { fullFilters } from '../filters.ts';
 import { defaults } from '../limits.ts';
 import { type Settings, settingsOf } from '../options.ts';
 import { outgoingFields } from '../outgoing-message.ts';
 import type { ConnectionState } from '../states.ts';
-import { type FilterResult, Subscription } from '../subscription.ts';
 import type { Platform } from '../transports/transport.ts';
 import { Deliveries } from './deliveries.ts';
 import { Emitter } from './emitter.ts';
@@ -30,7 +28,6 @@ import {
   type IClientPublishOptions,
   type IClientSubscribeOptions,
   publishOptions,
-  subscribeOptions,
   toConnectOptions,
 } from './options.ts';
 import {
@@ -42,16 +39,12 @@ import {
   toPacket,
   toProperties,
 } from './packets.ts';
+import { Topics } from './topics.ts';
 
 /** What differs between Node and browsers. */
 export interface MqttjsPlatform extends Platform {
   readonly toBuffer: ToBuffer;
 }
-
-type Plain = Readonly<Record<string, string>>;
-
-/** Handlers at work at the same time, for listeners that return promises. */
-const concurrencyMax = 1000;
 
 /** The client. `connect()` makes one. */
 export class MqttClient extends Emitter<MqttClientEventCallbacks> {
@@ -65,11 +58,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
   #core: Core | undefined;
   /** Calls that wait for `connect()`, with `manualConnect`. */
   #waiting: (() => void)[] = [];
-  /** What is subscribed to, for the next life. */
-  readonly #subscriptions = new Map<
-    string,
-    { subscription: Subscription; options: IClientSubscribeOptions }
-  >();
+  readonly #topics: Topics;
   readonly #deliveries: Deliveries;
   #openCount = 0;
   #ending: Promise<void> | undefined;
@@ -93,6 +82,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
       callListeners: (packet) => this.collect('message', [packet.topic, packet.payload, packet]),
       handleMessage: (packet, callback) => this.handleMessage(packet, callback),
     });
+    this.#topics = new Topics(this.#deliveries.handle);
     // Found now, in the call, and not when the client is started.
     this.#settings();
     if (!options.manualConnect) this.connect();
@@ -154,12 +144,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     );
     this.#core = core;
     core.listeners.add({ onConnected: () => this.#onConnected(core) });
-    const all = new Subscription<Uint8Array, Plain>(core, [], undefined, this.#deliveries.handle, {
-      ack: 'manual',
-      concurrency: concurrencyMax,
-    });
-    core.subscriptions.addCatchAll(all as Subscription<unknown, unknown>);
-    for (const [topic, { options }] of this.#subscriptions) void this.#add(core, topic, options);
+    this.#topics.begin(core);
     for (const call of this.#waiting.splice(0)) call();
     void this.#follow(core);
     return this;
@@ -305,8 +290,8 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
   ): this {
     const done = typeof options === 'function' ? options : callback;
     const own = typeof options === 'function' ? {} : (options ?? {});
-    this.#inLife((core) => this.#subscribeAll(core, topic, own)).then(
-      ({ granted, error }) => done?.(error ?? null, granted),
+    this.#inLife((core) => this.#topics.subscribe(core, topic, own, this.#isVersion5)).then(
+      ({ granted, error }) => done?.(error === undefined ? null : this.#toError(error), granted),
       (error: Error) => (done === undefined ? this.#emitError(error) : done(error)),
     );
     return this;
@@ -316,62 +301,11 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     topic: string | readonly string[] | ISubscriptionMap,
     options: IClientSubscribeOptions = {},
   ): Promise<ISubscriptionGrant[]> {
-    const { granted, error } = await this.#inLife((core) => this.#subscribeAll(core, topic, options));
-    if (error !== undefined) throw error;
-    return granted;
-  }
-
-  async #subscribeAll(
-    core: Core,
-    topic: string | readonly string[] | ISubscriptionMap,
-    options: IClientSubscribeOptions,
-  ): Promise<{ granted: ISubscriptionGrant[]; error: Error | undefined }> {
-    const requests: (readonly [string, IClientSubscribeOptions])[] =
-      typeof topic === 'string'
-        ? [[topic, options]]
-        : Array.isArray(topic)
-          ? (topic as readonly string[]).map((each) => [each, options] as const)
-          : Object.entries(topic as ISubscriptionMap).map(
-              ([each, own]) => [each, { ...options, ...own }] as const,
-            );
-    // All are checked before the first is sent.
-    for (const [filter, request] of requests) fullFilters([filter], subscribeOptions(request));
-    const results = await Promise.all(requests.map(([filter, request]) => this.#add(core, filter, request)));
-    const isVersion5 = this.options.protocolVersion === 5;
-    const failed = results.find((result) => result.error !== undefined);
-    return {
-      granted: results.map(({ filter, reasonCode }, i) => {
-        const { nl = false, rap = false, rh = 0 } = requests[i]![1];
-        const qos = (reasonCode < 0x80 ? reasonCode : 128) as ISubscriptionGrant['qos'];
-        return isVersion5 ? { topic: filter, qos, nl, rap, rh } : { topic: filter, qos };
-      }),
-      error: failed === undefined ? undefined : this.#toError(failed.error!),
-    };
-  }
-
-  async #add(core: Core, filter: string, options: IClientSubscribeOptions): Promise<FilterResult> {
-    const own = { ...subscribeOptions(options), ack: 'manual', concurrency: concurrencyMax } as const;
-    const subscription = new Subscription<Uint8Array, Plain>(
-      core,
-      [filter],
-      undefined,
-      this.#deliveries.handle,
-      own,
+    const { granted, error } = await this.#inLife((core) =>
+      this.#topics.subscribe(core, topic, options, this.#isVersion5),
     );
-    const before = this.#subscriptions.get(filter);
-    this.#subscriptions.set(filter, { subscription, options });
-    core.subscriptions.add(subscription as Subscription<unknown, unknown>, own);
-    // The new one is there already, so nothing is sent for the end of the old one.
-    if (before !== undefined && !before.subscription.isEnded) await before.subscription.unsubscribe();
-    try {
-      const [result] = await subscription.ready;
-      return result!;
-    } catch (cause) {
-      if (core.endReason !== undefined) throw cause;
-      if (this.#subscriptions.get(filter)?.subscription === subscription) this.#subscriptions.delete(filter);
-      const error = cause as ClientError;
-      return { filter, reasonCode: error.reasonCode ?? 128, isGranted: false, error };
-    }
+    if (error !== undefined) throw this.#toError(error);
+    return granted;
   }
 
   /** Unsubscribes. A server that refuses makes an error. */
@@ -388,18 +322,8 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
   }
 
   unsubscribeAsync(topic: string | readonly string[], _options?: object): Promise<Packet | undefined> {
-    return this.#inLife((core) => this.#unsubscribe(core, typeof topic === 'string' ? [topic] : topic));
-  }
-
-  async #unsubscribe(core: Core, filters: readonly string[]): Promise<undefined> {
-    fullFilters(filters, {});
-    await Promise.all(
-      filters.map((filter) => {
-        const known = this.#subscriptions.get(filter);
-        this.#subscriptions.delete(filter);
-        // An earlier process may have subscribed to it.
-        return known === undefined ? core.subscriptions.giveUp([filter]) : known.subscription.unsubscribe();
-      }),
+    return this.#inLife((core) =>
+      this.#topics.unsubscribe(core, typeof topic === 'string' ? [topic] : topic),
     );
   }
 
@@ -457,6 +381,10 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
   /** The properties of the last CONNACK. */
   get serverProperties(): IConnackPacket['properties'] {
     return toProperties(this.#core?.connack?.properties, this.#platform.toBuffer);
+  }
+
+  get #isVersion5(): boolean {
+    return this.options.protocolVersion === 5;
   }
 
   /** The keep-alive in seconds that counts on this connection. */
