@@ -149,6 +149,17 @@ test('a denied part of a wide subscription is left out at delivery', async () =>
   expect(await nextMessage(peer)).toEqual({ topic: 'open', payload: 'seen' });
 });
 
+test('a refusal names the rule by its file and line', async () => {
+  const path = file(
+    'named.yaml',
+    '# comment\nrules:\n  - allow: publish\n    topics: a\n  - deny: publish\n    topics: b\n',
+  );
+  const server = await startServer({ access: { file: path }, authentication: [{ type: 'anonymous' }] });
+  await connect({ host, port: portOf(server) }, { clientId: 'asker' });
+  const { publisher } = await server.broker.explain('b', { publisher: 'asker' });
+  expect(publisher).toMatchObject({ isAllowed: false, reason: `${path}:5` });
+});
+
 test('rules can stand in a file of their own', async () => {
   const path = file('rules.yaml', 'rules:\n  - allow: publish\n    topics: from-file\nsuperusers: [root]\n');
   const login = await serverWith({ file: path });

@@ -212,14 +212,22 @@ const rows: readonly Row[] = [
 /** Its own tests are in mosquitto.test.ts. */
 const shownElsewhere = new Set(['include_dir']);
 
-test.each(rows.filter(([option]) => !shownElsewhere.has(option)))(
-  '%s: %s',
-  (_option, line, read, expected, before = '') => {
+for (const [option, line, read, expected, before = ''] of rows) {
+  if (shownElsewhere.has(option)) continue;
+  test(`${option}: ${line}`, () => {
     expect(read(translate(`${before}${line}\n`))).toEqual(expected);
     // Without the line it is not so: the row shows the option and not a default.
     expect(read(translate(before.includes(listener) ? listener : ''))).not.toEqual(expected);
-  },
-);
+  });
+}
+
+test('the table of options has a row here for everything that it calls supported', () => {
+  const shown = new Set(rows.map(([option]) => option));
+  const missing = mosquittoOptions.filter(
+    ({ name, support, scope }) => support === 'supported' && scope !== 'bridge' && !shown.has(name),
+  );
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});
 
 test.each(
   mosquittoOptions

@@ -20,13 +20,16 @@ export function buildAuthorizer(access: AccessConfig): Authorizer {
   const fromFile = access.file === undefined ? undefined : readYaml(access.file, ruleFileSchema, process.env);
   const rules: PlacedRule[] = [
     ...access.rules.map((rule, index) => ({ rule, place: `rule ${index + 1}` })),
-    ...(fromFile?.rules ?? []).map((rule, index) => ({ rule, place: `rule ${index + 1} of ${access.file}` })),
+    ...(fromFile?.value.rules ?? []).map((rule, index) => ({
+      rule,
+      place: `${access.file}:${fromFile?.lineOf(['rules', index])}`,
+    })),
   ];
   for (const { rule, place } of rules) checkFilters(rule, place);
   return new RuleAuthorizer({
     rules,
-    roles: mergeRoles(access.roles, fromFile?.roles ?? {}),
-    superusers: [...access.superusers, ...(fromFile?.superusers ?? [])],
+    roles: mergeRoles(access.roles, fromFile?.value.roles ?? {}),
+    superusers: [...access.superusers, ...(fromFile?.value.superusers ?? [])],
   });
 }
 

@@ -21,14 +21,20 @@ export function readYaml<T extends z.ZodType>(
   path: string,
   schema: T,
   environment: Environment,
-): z.output<T> {
+): Parsed<z.output<T>> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw ConfigError.of(`cannot be read: ${fileFault(error)}`, { file: path });
   }
-  return parseChecked(text, path, schema, environment);
+  return parseWithLines(text, path, schema, environment);
+}
+
+/** What a file holds, and on which line a part of it stands. */
+export interface Parsed<T> {
+  readonly value: T;
+  lineOf(path: readonly PropertyKey[]): number | undefined;
 }
 
 /** The same for text that was read already. */
@@ -38,6 +44,15 @@ export function parseChecked<T extends z.ZodType>(
   schema: T,
   environment: Environment,
 ): z.output<T> {
+  return parseWithLines(text, path, schema, environment).value;
+}
+
+function parseWithLines<T extends z.ZodType>(
+  text: string,
+  path: string,
+  schema: T,
+  environment: Environment,
+): Parsed<z.output<T>> {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   if (document.errors.length > 0) {
@@ -53,7 +68,7 @@ export function parseChecked<T extends z.ZodType>(
   const problems = replaceInValues(document, path, lines, environment);
   if (problems.length > 0) throw new ConfigError(problems);
   const result = schema.safeParse(document.toJS() ?? {}, { reportInput: true });
-  if (result.success) return result.data;
+  if (result.success) return { value: result.data, lineOf: (key) => lineOfKey(key, document, lines) };
   throw new ConfigError(
     flatten(result.error.issues).flatMap((issue) => describe(issue, document, path, lines)),
   );

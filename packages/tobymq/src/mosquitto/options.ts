@@ -34,7 +34,7 @@ type Row = readonly [
 const anyInteger = [0, 2 ** 31 - 1] as const;
 const bridges =
   'Bridges come in a later version of TobyMQ. The server does not start with one, instead of leaving it out silently.';
-const oneLoop = 'TobyMQ has no plugins of Mosquitto; use its authenticators, rules or extensions.';
+const noPlugins = 'TobyMQ has no plugins of Mosquitto; use its authenticators, rules or extensions.';
 
 const globalRows: readonly Row[] = [
   [
@@ -122,9 +122,9 @@ const globalRows: readonly Row[] = [
   ['websockets_headers_size', 'integer', '4096', 'ignored', 'Node bounds the headers at 16 KiB.'],
   ['packet_buffer_size', 'integer', '4096', 'ignored', 'Buffers grow with the packet.'],
   ['websockets_log_level', 'integer', '0', 'ignored', 'Belongs to a library that TobyMQ does not use.'],
-  ['plugin_load', 'text', '', 'not supported', oneLoop],
-  ['plugin_use', 'text', '', 'not supported', oneLoop],
-  ['global_plugin', 'text', '', 'not supported', oneLoop],
+  ['plugin_load', 'text', '', 'not supported', noPlugins],
+  ['plugin_use', 'text', '', 'not supported', noPlugins],
+  ['global_plugin', 'text', '', 'not supported', noPlugins],
 ];
 
 const securityRows: readonly Row[] = [
@@ -134,8 +134,8 @@ const securityRows: readonly Row[] = [
   ['password_file', 'text', ''],
   ['acl_file', 'text', ''],
   ['psk_file', 'text', ''],
-  ['plugin', 'texts', '', 'not supported', oneLoop],
-  ['auth_plugin', 'texts', '', 'not supported', oneLoop],
+  ['plugin', 'texts', '', 'not supported', noPlugins],
+  ['auth_plugin', 'texts', '', 'not supported', noPlugins],
   ['auth_plugin_deny_special_chars', 'boolean', 'true', 'ignored', 'Belongs to plugins.'],
 ];
 
@@ -265,4 +265,4 @@ export function findOption(name: string): MosquittoOption | undefined {
   return byName.get(name);
 }
 
-const pluginOption = option('security', ['plugin_opt_*', 'texts', '', 'not supported', oneLoop]);
+const pluginOption = option('security', ['plugin_opt_*', 'texts', '', 'not supported', noPlugins]);
