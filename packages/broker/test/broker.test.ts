@@ -51,7 +51,7 @@ test('a client in the same process speaks MQTT over a pipe', async () => {
   pipe.send(packet.connect({ version: 4, clientId: 'inside' }));
   pipe.send(packet.subscribe({ version: 4, id: 1, filters: [['t', 0]] }));
   pipe.send(packet.publish({ version: 4, topic: 't', payload: 'x' }));
-  const expected = '20020000900300010030040001' + Buffer.from('tx').toString('hex');
+  const expected = `20020000900300010030040001${Buffer.from('tx').toString('hex')}`;
   await until(() => Buffer.concat(chunks).toString('hex') === expected);
   expect(broker.client('inside')).toMatchObject({ remoteAddress: 'memory', listener: 'memory' });
   pipe.close();
