@@ -1,6 +1,5 @@
 // Clients that other people wrote: mosquitto_pub and mosquitto_sub, MQTT.js, and Paho for Python.
 
-import { once } from 'node:events';
 import { runProcess } from '@tobymq/testkit';
 import mqtt from 'mqtt';
 import { expect, onTestFinished, test } from 'vitest';
