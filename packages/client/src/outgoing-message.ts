@@ -173,7 +173,7 @@ export class OutgoingMessage {
   readonly properties: MessageProperties | undefined;
   readonly expiresAt: number;
   /** Grows from message to message: the order in the store. */
-  readonly key: number;
+  key: number;
   /** 0 while it waits. */
   packetId = 0;
   dup = false;

@@ -64,9 +64,10 @@ export class Outgoing {
     return this.#open.size;
   }
 
-  /** Takes over what an earlier process left in the store. */
+  /** Takes over what an earlier process left in the store. What was published while it opened is younger, and is stored now. */
   restore(messages: readonly RestoredMessage[], journal: Journal): void {
     this.#journal = journal;
+    const early = this.#queue.removeWhere(() => true);
     for (const { message, packetId, isReleased } of messages) {
       const outgoing = new OutgoingMessage(message, message.key);
       outgoing.isRestored = true;
@@ -80,6 +81,11 @@ export class Outgoing {
         this.#ids.mark(packetId);
         this.#open.set(packetId, outgoing);
       }
+    }
+    for (const message of early) {
+      message.key = this.#nextKey++;
+      if (message.qos > 0) journal.add({ op: 'publish', message });
+      this.#queue.push(message);
     }
   }
 

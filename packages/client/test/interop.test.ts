@@ -9,7 +9,17 @@ import { Broker } from '@tobymq/broker';
 import { freePort, TestProcess, withTempDir } from '@tobymq/testkit';
 import { Aedes } from 'aedes';
 import { describe, expect, test } from 'vitest';
-import { type ConnectOptions, connect } from '../src/node.ts';
+import {
+  type ConnectOptions,
+  connect,
+  createClient,
+  fileStore,
+  json,
+  presence,
+  rpc,
+  text,
+  topic,
+} from '../src/node.ts';
 
 interface ServerUnderTest {
   readonly name: string;
@@ -129,13 +139,67 @@ async function sessions(options: ConnectOptions): Promise<void> {
   await other.close();
 }
 
+/** Request and response, retained topics as a map, and presence. */
+async function patterns(options: ConnectOptions): Promise<void> {
+  const scale = rpc('math/{op}', json<number>(), json<number>());
+  const status = topic('device/{id}/status', text);
+  const me = presence(status.at({ id: 'worker' }), { online: 'on', offline: 'off' });
+  const client = await connect({ ...options, clientId: 'asker' });
+  const devices = await client.view(status);
+  const worker = await connect({ ...options, ...me, clientId: 'worker' });
+  expect(await devices.waitFor({ id: 'worker' }, (value) => value === 'on')).toBe('on');
+
+  await worker.serve(scale, (value, { params }) => {
+    if (params.op !== 'double') throw new Error('no such thing');
+    return value * 2;
+  });
+  const answers = Array.from({ length: 20 }, (_, i) => client.request(scale.at({ op: 'double' }), i));
+  expect(await Promise.all(answers)).toEqual(Array.from({ length: 20 }, (_, i) => 2 * i));
+  await expect(client.request(scale.at({ op: 'halve' }), 1)).rejects.toMatchObject({
+    code: 'TOBYMQ_REQUEST_FAILED',
+  });
+
+  await worker.close();
+  expect(await devices.waitFor({ id: 'worker' }, (value) => value === 'off')).toBe('off');
+  await devices.delete({ id: 'worker' });
+  expect(devices.size).toBe(0);
+  await client.close();
+}
+
+/** With the file store, what was published without a connection arrives after another client took it over. */
+async function stored(options: ConnectOptions): Promise<void> {
+  await withTempDir(async (folder) => {
+    const session = { keep: '1 h', store: fileStore(folder) } as const;
+    const reader = await connect({ ...options, clientId: 'reader' });
+    const arriving = reader.subscribe('stored', { qos: 2 });
+    await arriving.ready;
+    const nowhere = () => Promise.reject(new Error('no network'));
+    const first = createClient({ ...options, transport: nowhere, clientId: 'writer', session });
+    const publishing = [1, 2].map((qos) => first.publish('stored', `qos ${qos}`, { qos: qos as 1 | 2 }));
+    const outcomes = Promise.allSettled(publishing);
+    while (first.state.state !== 'offline') await new Promise((resolve) => setImmediate(resolve));
+    await first.close();
+    await outcomes;
+    const second = await connect({ ...options, clientId: 'writer', session });
+    // Aedes does not keep the order across QoS levels.
+    const arrived = [await arriving.next(), await arriving.next()].map(({ value }) => value.text);
+    expect(arrived.sort()).toEqual(['qos 1', 'qos 2']);
+    await second.close({ drain: true });
+    await reader.close();
+    expect((await session.store.open('writer')).messages).toEqual([]);
+    await session.store.close();
+  });
+}
+
 describe.each(
   servers.flatMap((server) => server.versions.map((version) => [server.name, version, server] as const)),
 )('%s, protocol version %i', (_, protocolVersion, server) => {
-  test('everyday use, and sessions', async () => {
+  test('everyday use, sessions, request and response, views, presence, and the file store', async () => {
     await server.run(async (options) => {
       await everyday({ ...options, protocolVersion });
       await sessions({ ...options, protocolVersion });
+      await patterns({ ...options, protocolVersion });
+      await stored({ ...options, protocolVersion });
     });
   });
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { withTempDir } from '@tobymq/testkit';
 import { describe, expect, test } from 'vitest';
 import {
+  createClient,
   fileStore,
   memoryStore,
   type SessionStore,
@@ -265,4 +266,24 @@ describe('the file of the file store', () => {
         await store.close();
       }
     }));
+});
+
+test('what is published while the store is being opened is stored, and comes after what an earlier process left', async () => {
+  const store = memoryStore();
+  await store.open('c');
+  await store.write([{ op: 'publish', message: message(7) }]);
+  const client = createClient({
+    transport: () => Promise.reject(new Error('no network')),
+    clientId: 'c',
+    session: { store },
+  });
+  const publishing = client.publish('topic/new', 'x', { qos: 1 }).catch(() => {});
+  for await (const { state } of client.states()) if (state === 'offline') break;
+  await client.close();
+  await publishing;
+  const { messages } = await store.open('c');
+  expect(messages.map((stored) => [stored.message.key, stored.message.topic])).toEqual([
+    [7, 'topic/7'],
+    [8, 'topic/new'],
+  ]);
 });
