@@ -1,9 +1,9 @@
 // The HTTP side: health checks, metrics, and the management API with its token.
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decode, packetType, runProcess } from '@tobymq/testkit';
+import { decode, freePort, packetType, runProcess } from '@tobymq/testkit';
 import { expect, onTestFinished, test } from 'vitest';
 import type { ConfigInput } from '../src/config/schema.ts';
 import type { Server } from '../src/server.ts';
@@ -273,6 +273,29 @@ test('the API shares the port of the WebSocket listener, or has its own', async 
   const own = await startServer({ listeners: [{ type: 'tcp', port: 0 }], http: { port: 0, token } });
   expect(own.httpUrl).not.toBe(`http://${host}:${portOf(own)}`);
   expect((await fetch(`${own.httpUrl}/health`)).status).toBe(200);
+});
+
+test('beside a WebSocket listener for everybody, the API is still for this machine only', async () => {
+  const server = await startServer({
+    listeners: [{ type: 'ws', host: '0.0.0.0', port: 0 }],
+    authentication: [{ type: 'anonymous' }],
+    http: { port: 0, token },
+  });
+  expect((await fetch(`http://${host}:${portOf(server)}/health`)).status).toBe(200);
+  const other = Object.values(networkInterfaces())
+    .flat()
+    .find((address) => address?.family === 'IPv4' && !address.internal);
+  // On a machine without a network there is no other address that could be tried.
+  const status = other ? (await fetch(`http://${other.address}:${portOf(server)}/health`)).status : 403;
+  expect(status).toBe(403);
+});
+
+test('a port that a listener has already is told by the name of the listener', async () => {
+  const port = await freePort();
+  const wanted = startServer({ listeners: [{ name: 'lamps', port }], http: { port, token } });
+  await expect(wanted).rejects.toThrow(
+    /http: the listener lamps has the port \d+ on 127\.0\.0\.1; set http\.port/,
+  );
 });
 
 test('tobymq explain and tobymq backup, as a person uses them', async () => {

@@ -1,8 +1,11 @@
 // Where the HTTP API is served: beside a WebSocket listener of the same address, or on a port of its own.
 
+import type { RequestListener } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
+import { plainAddress } from '../authz/addresses.ts';
+import { ConfigError } from '../config/errors.ts';
 import type { HttpConfig } from '../config/schema.ts';
-import { endpoint } from '../listeners/addresses.ts';
+import { endpoint, isLoopback } from '../listeners/addresses.ts';
 import { Front } from '../listeners/front.ts';
 import { HttpHost } from '../listeners/http-host.ts';
 import type { OpenListener } from '../listeners/listener.ts';
@@ -30,14 +33,10 @@ export class HttpService {
   /** Called again after a reload, because the listener that it shared may be gone. */
   async open(listeners: readonly OpenListener[]): Promise<void> {
     const { host, port } = this.#config;
-    const shared = listeners.find(({ listener, addresses }) => {
-      return (
-        listener.type === 'ws' &&
-        listener.host === host &&
-        addresses.some((address) => port === listener.port || address.port === port)
-      );
-    });
-    for (const listener of listeners) listener.setPages(listener === shared ? this.#listener : undefined);
+    const shared = listeners.find((listener) => shares(listener, host, port));
+    // A listener for everybody that shares its port serves the API to this machine only, if that was asked for.
+    const pages = shared && shared.listener.host !== host ? onlyLocal(this.#listener) : this.#listener;
+    for (const listener of listeners) listener.setPages(listener === shared ? pages : undefined);
     if (shared) {
       await this.#closeOwn();
       this.#url = `http://${endpoint(host, shared.addresses[0]?.port ?? port)}`;
@@ -53,6 +52,14 @@ export class HttpService {
         systemd: undefined,
         mode: undefined,
       };
+      const rival = listeners.find(
+        ({ addresses }) => port !== 0 && addresses.some((address) => address.port === port),
+      );
+      if (rival) {
+        throw ConfigError.of(
+          `http: the listener ${rival.listener.name} has the port ${port} on ${rival.listener.host}; set http.port to another one, or http.host to ${rival.listener.host}`,
+        );
+      }
       this.#front = await Front.open(
         place,
         { proxyProtocol: undefined, noDelay: true, isPaused: false },
@@ -73,4 +80,24 @@ export class HttpService {
   close(): Promise<void> {
     return this.#closeOwn();
   }
+}
+
+const everyAddress = new Set(['*', '0.0.0.0', '::']);
+
+/** Whether the API has to share the port of a listener: it is the same address, or one that the listener covers. */
+function shares({ listener, addresses }: OpenListener, host: string, port: number): boolean {
+  if (listener.type !== 'ws') return false;
+  const covers = everyAddress.has(listener.host) && isLoopback(host) && listener.proxyProtocol === undefined;
+  if (listener.host !== host && !covers) return false;
+  return port === listener.port || addresses.some((address) => address.port === port);
+}
+
+/** Lets requests of this machine through, and nobody else's. */
+function onlyLocal(pages: RequestListener): RequestListener {
+  return (request, response) => {
+    if (isLoopback(plainAddress(request.socket.remoteAddress ?? ''))) return pages(request, response);
+    response.writeHead(403, { 'content-type': 'text/plain; charset=utf-8' });
+    response.end('The HTTP API is served to this machine only; set http.host to change that.\n');
+    return undefined;
+  };
 }
