@@ -284,7 +284,9 @@ export class Server {
     });
     this.broker.invalidateAuthorization();
     const disconnected = this.#dropDisallowed();
-    await this.#http?.open(this.#listeners.listeners);
+    await this.#http?.open(this.#listeners.listeners).catch((error: unknown) => {
+      this.log.log('error', 'api-failed', { reason: error instanceof Error ? error.message : String(error) });
+    });
     for (const { listener, addresses } of this.#listeners.listeners) {
       if (added.includes(listener.name)) this.#events.opened(listener, addresses);
     }

@@ -52,9 +52,7 @@ export class HttpService {
         systemd: undefined,
         mode: undefined,
       };
-      const rival = listeners.find(
-        ({ addresses }) => port !== 0 && addresses.some((address) => address.port === port),
-      );
+      const rival = listeners.find((listener) => collides(listener, host, port));
       if (rival) {
         throw ConfigError.of(
           `http: the listener ${rival.listener.name} has the port ${port} on ${rival.listener.host}; set http.port to another one, or http.host to ${rival.listener.host}`,
@@ -90,6 +88,12 @@ function shares({ listener, addresses }: OpenListener, host: string, port: numbe
   const covers = everyAddress.has(listener.host) && isLoopback(host) && listener.proxyProtocol === undefined;
   if (listener.host !== host && !covers) return false;
   return port === listener.port || addresses.some((address) => address.port === port);
+}
+
+/** Whether a listener has the address that the API is to have. */
+function collides({ listener, addresses }: OpenListener, host: string, port: number): boolean {
+  const isSame = listener.host === host || everyAddress.has(listener.host) || everyAddress.has(host);
+  return isSame && port !== 0 && addresses.some((address) => address.port === port);
 }
 
 /** Lets requests of this machine through, and nobody else's. */
