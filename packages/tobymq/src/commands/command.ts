@@ -66,7 +66,15 @@ export interface Command {
   readonly load: () => Promise<CommandRun>;
 }
 
-export const commandGroups = ['Server', 'Administration', 'Messages', 'Diagnosis', 'Bots', 'Mosquitto', 'Shell'] as const;
+export const commandGroups = [
+  'Server',
+  'Administration',
+  'Messages',
+  'Diagnosis',
+  'Bots',
+  'Mosquitto',
+  'Shell',
+] as const;
 export type CommandGroup = (typeof commandGroups)[number];
 
 /** The values of a command's options, with the questions that commands ask of them. */

@@ -107,4 +107,47 @@ export const diagnosisCommands: readonly Command[] = [
     ],
     load: async () => (await import('./doctor/run.ts')).run,
   },
+  {
+    name: 'top',
+    group: 'Diagnosis',
+    summary: 'Watch what a server does',
+    description:
+      'Shows rates, clients, drops, the slowest consumers, the biggest queues and the busiest topics, drawn anew every --interval. Any server with $SYS topics will do; slow consumers, queues and the reasons of drops need the HTTP API of TobyMQ. The busiest topics are counted by a subscription to #, which costs the server as much as any other subscriber; --no-topics leaves that out. Ends with q.',
+    args: [{ name: 'URL', description: 'the server', optional: true }],
+    options: [
+      { name: 'api', value: 'URL', description: 'The HTTP API, such as http://localhost:18083' },
+      { name: 'token', value: 'TOKEN', description: 'Its token (better: the variable TOBYMQ_TOKEN)' },
+      {
+        name: 'data',
+        value: 'FOLDER',
+        description: 'Find API and token in the data folder of a server on this machine',
+      },
+      { name: 'interval', value: 'SECONDS', description: 'The time between two pictures', default: '2' },
+      { name: 'no-topics', description: 'Do not subscribe to # to find the busiest topics' },
+      { name: 'once', description: 'Print one picture and end' },
+      ...connectionOptions,
+    ],
+    examples: [
+      { command: 'tobymq top --data ./data', description: 'the server of this machine, with everything' },
+      { command: 'tobymq top mqtt://mosquitto.local', description: 'any server with $SYS topics' },
+    ],
+    load: async () => (await import('./top/run.ts')).run,
+  },
+  {
+    name: 'watch',
+    group: 'Diagnosis',
+    summary: 'Watch a tree of topics change in place',
+    description:
+      'Shows the topics as a tree, with the last value of each, how long ago it came and how many there were. Arrow keys and page keys move, q ends. Where the output is no terminal, the tree is printed once, when --timeout is over.',
+    args: [{ name: 'FILTER', description: 'which topics; # without', optional: true, many: true }],
+    options: [
+      { name: 'timeout', short: 'W', value: 'SECONDS', description: 'End after this time' },
+      ...connectionOptions,
+    ],
+    examples: [
+      { command: "tobymq watch 'home/#'", description: 'one branch' },
+      { command: "tobymq watch -W 5 '#' > topics.txt", description: 'what is there within five seconds' },
+    ],
+    load: async () => (await import('./watch/run.ts')).run,
+  },
 ];
