@@ -1,8 +1,6 @@
-// From a configuration to the policies of its listeners, and the check of every file that a configuration names. Nothing
-// is opened here, so a configuration can be checked beside a running server.
+// From a configuration to its listeners with names and ports, and to the policies that they follow.
 
 import { buildChain } from './auth/build.ts';
-import { AddressSet } from './authz/addresses.ts';
 import type { Authorizer } from './authz/authorizer.ts';
 import { buildAuthorizer } from './authz/build.ts';
 import { ConfigError } from './config/errors.ts';
@@ -10,7 +8,6 @@ import type { Config } from './config/schema.ts';
 import type { AuthenticatorConfig } from './config/schema-auth.ts';
 import { type ListenerConfig, listenerSchema } from './config/schema-listener.ts';
 import { isLoopback } from './listeners/addresses.ts';
-import { loadTls } from './listeners/certificates.ts';
 import type { Policies, Policy } from './security.ts';
 
 export type NamedListener = ListenerConfig & { readonly name: string; readonly port: number };
@@ -81,23 +78,4 @@ function authenticatorsOf(config: Config, listener: NamedListener): readonly Aut
   throw ConfigError.of(
     `listener ${listener.name}: other machines can reach ${listener.host}, so it must be said who may connect: set "authentication", or start with --allow-anonymous to let everybody in`,
   );
-}
-
-/** Reads every file that the configuration names, and complains about what cannot be used. */
-export async function checkFiles(config: Config): Promise<void> {
-  const listeners = namedListeners(config);
-  for (const { name, tls, proxyProtocol } of listeners) {
-    try {
-      if (tls) loadTls(tls, config.log.format === 'mosquitto');
-      if (proxyProtocol) void new AddressSet(proxyProtocol.trusted);
-    } catch (error) {
-      if (error instanceof ConfigError)
-        throw new ConfigError(
-          error.problems.map((problem) => ({ ...problem, message: `listener ${name}: ${problem.message}` })),
-        );
-      throw error;
-    }
-  }
-  void new AddressSet(config.throttle.exempt);
-  await buildPolicies(config, listeners);
 }

@@ -10,7 +10,6 @@ import { dirname } from 'node:path';
 import { Broker, type ByteStream, type Extension, MemoryStore, type Store } from '@tobymq/broker';
 import type { RepairReport } from '@tobymq/store-sqlite';
 import { Throttle } from './auth/throttle.ts';
-import { AddressSet } from './authz/addresses.ts';
 import { ConfigError } from './config/errors.ts';
 import type { Config } from './config/schema.ts';
 import {
@@ -22,14 +21,14 @@ import {
 } from './data-folder.ts';
 import type { HttpService } from './http/service.ts';
 import { limitsExtension } from './limits-extension.ts';
-import { loadTls } from './listeners/certificates.ts';
-import { type ListenerChanges, ListenerManager, type PreparedListener } from './listeners/manager.ts';
+import { type ListenerChanges, ListenerManager } from './listeners/manager.ts';
 import { DropSummary } from './logging/drop-summary.ts';
 import { Log } from './logging/log.ts';
 import { PublishTrace } from './logging/publish-trace.ts';
 import { Gauges, type ServerGauges } from './metrics/gauges.ts';
 import { mosquittoVersion } from './mosquitto/version.ts';
-import { buildPolicies, type NamedListener, namedListeners } from './policies.ts';
+import type { NamedListener } from './policies.ts';
+import { type Prepared, prepare } from './prepare.ts';
 import { dropPrivileges } from './privileges.ts';
 import { SecurityExtension } from './security.ts';
 import { ServerEvents } from './server-events.ts';
@@ -338,40 +337,6 @@ export class Server {
     this.log.publish = undefined;
     this.log.close();
   }
-}
-
-interface Prepared {
-  readonly policies: Awaited<ReturnType<typeof buildPolicies>>;
-  readonly listeners: readonly PreparedListener[];
-  readonly names: ReadonlyMap<string, NamedListener>;
-  readonly warnings: readonly string[];
-}
-
-/** Reads and checks every file that the configuration names. Nothing is opened. */
-async function prepare(config: Config): Promise<Prepared> {
-  void new AddressSet(config.throttle.exempt);
-  const listeners = namedListeners(config);
-  const tolerant = config.log.format === 'mosquitto';
-  const prepared = listeners.map((listener): PreparedListener => {
-    try {
-      if (listener.proxyProtocol) void new AddressSet(listener.proxyProtocol.trusted);
-      return { listener, tls: listener.tls && loadTls(listener.tls, tolerant) };
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      throw new ConfigError(
-        error.problems.map((problem) => ({
-          ...problem,
-          message: `listener ${listener.name}: ${problem.message}`,
-        })),
-      );
-    }
-  });
-  return {
-    policies: await buildPolicies(config, listeners),
-    listeners: prepared,
-    names: new Map(listeners.map((listener) => [listener.name, listener])),
-    warnings: prepared.flatMap(({ tls }) => tls?.warnings ?? []),
-  };
 }
 
 async function openStore({ store, data }: Config, onRepair: (report: RepairReport) => void): Promise<Store> {

@@ -651,9 +651,9 @@ test.each(['/etc/mosquitto/mosquitto.conf', '/usr/share/doc/mosquitto/examples/m
   '%s of Debian is accepted unchanged',
   async (path) => {
     const { translateMosquittoFile } = await import('../src/mosquitto/to-config.ts');
-    const { checkFiles } = await import('../src/policies.ts');
+    const { prepare } = await import('../src/prepare.ts');
     const { config, localOnly } = translateMosquittoFile(path, {});
     expect(localOnly).toBe(true);
-    await checkFiles(config);
+    await prepare(config);
   },
 );

@@ -11,7 +11,7 @@ import { findOption, type Support } from '../mosquitto/options.ts';
 import { readMosquittoFile } from '../mosquitto/parser.ts';
 import { mosquittoReference } from '../mosquitto/reference.ts';
 import { translateMosquittoFile } from '../mosquitto/to-config.ts';
-import { checkFiles } from '../policies.ts';
+import { prepare } from '../prepare.ts';
 import { CommandError, type CommandRun } from './command.ts';
 
 const supportWords: Readonly<Record<Support, string>> = {
@@ -27,7 +27,7 @@ export const checkConfig: CommandRun = async ({ args, env, stdout, stderr }) => 
   try {
     if (formatOf(path, readText(path)) === 'mosquitto') stdout.write(listOptions(path));
     const config = loadConfig(path, env);
-    await checkFiles(config);
+    await prepare(config);
     const names = config.listeners?.length ?? 2;
     stdout.write(`${path} is valid: ${names} listener${names === 1 ? '' : 's'}.\n`);
     return 0;

@@ -20,7 +20,7 @@ import {
   translateMosquittoFile,
 } from '../mosquitto/to-config.ts';
 import { mosquittoVersion } from '../mosquitto/version.ts';
-import { checkFiles } from '../policies.ts';
+import { prepare } from '../prepare.ts';
 import { Server } from '../server.ts';
 import { packageVersion } from '../version.ts';
 import type { CommandRun } from './command.ts';
@@ -60,7 +60,7 @@ async function run(flags: MosquittoCommandLine, env: Environment, stderr: Writab
     if (flags.test) {
       if (flags.configFile === undefined)
         throw ConfigError.of('--test-config given, but no config file specified.');
-      await checkFiles(translation.config);
+      await prepare(translation.config);
       say(stderr, 'Configuration file is OK.');
       return 0;
     }

@@ -7,7 +7,8 @@ import { defaultConfig, loadConfig, withAbsolutePaths } from '../config/load.ts'
 import type { Config } from '../config/schema.ts';
 import { listenerSchema } from '../config/schema-listener.ts';
 import { isLoopback } from '../listeners/addresses.ts';
-import { checkFiles, type NamedListener } from '../policies.ts';
+import type { NamedListener } from '../policies.ts';
+import { prepare } from '../prepare.ts';
 import { Server } from '../server.ts';
 import { packageVersion } from '../version.ts';
 import { CommandError, type CommandRun, type CommandValues, UsageError } from './command.ts';
@@ -18,7 +19,7 @@ export const serve: CommandRun = async ({ options, env, stdout }) => {
   try {
     const config = readConfig();
     if (options.flag('check')) {
-      await checkFiles(config);
+      await prepare(config);
       stdout.write('The configuration is valid.\n');
       return 0;
     }
