@@ -78,7 +78,12 @@ test.each([3, 4, 5] as const)('others see who is there (version %i)', async (pro
     const { value } = await changes.next();
     return [value.key.id, value.value];
   };
-  const device = { transport: () => broker.connect(), protocolVersion, reconnect: false } as const;
+  const device = {
+    transport: () => broker.connect(),
+    protocolVersion,
+    reconnect: false,
+    onError: () => {},
+  } as const;
 
   const closing = await connect({ ...device, ...me });
   expect(await next()).toEqual(['g7', 'on']);
