@@ -181,7 +181,8 @@ describe('the file of the file store', () => {
       const path = await filled(folder, 3);
       const whole = await readFile(path);
       const counts = new Set<number>();
-      for (let length = 0; length <= whole.length; length += 5) {
+      // Every fifth place is enough to meet each part of each record; the last one is the whole file.
+      for (let length = whole.length % 5; length <= whole.length; length += 5) {
         await writeFile(path, whole.subarray(0, length));
         const store = fileStore(folder, { durability: 'commit' });
         const { messages, received } = await store.open('c');
