@@ -16,7 +16,12 @@ export const connectionOptions: readonly CommandOption[] = [
   },
   { name: 'host', short: 'h', value: 'HOST', description: 'The host, instead of a URL' },
   { name: 'port', short: 'p', value: 'PORT', description: 'The port, instead of a URL' },
-  { name: 'profile', value: 'NAME', description: 'Take what is not given here from a saved profile' },
+  {
+    name: 'profile',
+    value: 'NAME',
+    description:
+      'Take what is not given here from a profile (made by "tobymq profile save NAME" and these options)',
+  },
   { name: 'id', short: 'i', value: 'ID', description: 'The client identifier', default: 'a random one' },
   {
     name: 'username',

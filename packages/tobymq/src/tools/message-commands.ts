@@ -117,6 +117,10 @@ export const messageCommands: readonly Command[] = [
         command: 'tobymq sub -C 1 -W 5 room/door',
         description: 'the next message, or exit code 6 after 5 s',
       },
+      {
+        command: "tobymq profile save home -h broker.local -u ana && tobymq sub --profile home '#'",
+        description: 'save the connection under a name, then use it',
+      },
     ],
     load: async () => (await import('./sub.ts')).run,
   },
@@ -221,7 +225,7 @@ export const messageCommands: readonly Command[] = [
     options: [{ name: 'default', description: 'Use it when no other is named' }, ...connectionOptions],
     examples: [
       {
-        command: 'tobymq profile save home -h broker.local -u ana -P secret',
+        command: 'tobymq profile save home -h broker.local -u ana --password-file secret.txt',
         description: 'save a connection',
       },
       { command: "tobymq sub --profile home '#'", description: 'use it' },

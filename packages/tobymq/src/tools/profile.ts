@@ -4,6 +4,7 @@ import { type CommandContext, CommandError, UsageError } from '../commands/comma
 import { connectionOptions } from './connection-options.ts';
 import { ExitCode } from './exit-codes.ts';
 import { type Profile, profilePath, readProfiles, SECRET_OPTIONS, writeProfiles } from './profiles.ts';
+import { withoutSecrets } from './without-secrets.ts';
 
 export async function save(context: CommandContext): Promise<number> {
   const name = nameOf(context);
@@ -37,7 +38,7 @@ export async function list(context: CommandContext): Promise<number> {
   const file = await readProfiles(profilePath(context.env));
   for (const [name, profile] of Object.entries(file.profiles)) {
     const mark = name === file.default ? '*' : ' ';
-    context.stdout.write(`${mark} ${name}  ${String(profile.url ?? 'mqtt://localhost')}\n`);
+    context.stdout.write(`${mark} ${name}  ${withoutSecrets(String(profile.url ?? 'mqtt://localhost'))}\n`);
   }
   if (Object.keys(file.profiles).length === 0) {
     context.stdout.write('No profile is saved. Try: tobymq profile save home --url mqtt://localhost\n');
@@ -49,7 +50,8 @@ export async function show(context: CommandContext): Promise<number> {
   const name = nameOf(context);
   const { profiles } = await readProfiles(profilePath(context.env));
   for (const [option, value] of Object.entries(required(profiles, name))) {
-    context.stdout.write(`${option}: ${SECRET_OPTIONS.has(option) ? '(kept secret)' : String(value)}\n`);
+    const shown = option === 'url' ? withoutSecrets(String(value)) : String(value);
+    context.stdout.write(`${option}: ${SECRET_OPTIONS.has(option) ? '(kept secret)' : shown}\n`);
   }
   return ExitCode.Success;
 }

@@ -36,6 +36,32 @@ export function progressLine(stream: Writable, unit: string): Progress {
   };
 }
 
+/**
+ * A line for work that nobody knows the length of: what is waited for, and for how long. `clear` takes it away before
+ * something else is written.
+ */
+export function waitingLine(stream: Writable): { start(what: string): void; clear(): void } {
+  if ((stream as { isTTY?: boolean }).isTTY !== true) return { start: () => {}, clear: () => {} };
+  let timer: NodeJS.Timeout | undefined;
+  let isShown = false;
+  const clear = (): void => {
+    clearInterval(timer);
+    if (isShown) stream.write('\r\u001b[K');
+    isShown = false;
+  };
+  return {
+    clear,
+    start: (what) => {
+      clear();
+      const startedAt = Date.now();
+      timer = setInterval(() => {
+        isShown = true;
+        stream.write(`\r\u001b[K${what} ... ${Math.floor((Date.now() - startedAt) / 1000)} s`);
+      }, APPEARS_AFTER_MS);
+    },
+  };
+}
+
 function drawBar(fraction: number): string {
   const filled = Math.round(Math.min(1, fraction) * BAR_WIDTH);
   return `[${'#'.repeat(filled)}${'-'.repeat(BAR_WIDTH - filled)}]`;

@@ -5,6 +5,7 @@ import { bytes, type Client, type Message, type TopicPattern, topic } from '@tob
 import { type CommandContext, CommandError, UsageError } from '../commands/command.ts';
 import { ExitCode } from './exit-codes.ts';
 import { painter, wantsColors } from './paint.ts';
+import { progressLine } from './progress.ts';
 import { interruption, withClient } from './run-client.ts';
 import { PipeWriter, renderer } from './sub-output.ts';
 
@@ -14,7 +15,7 @@ const QUIET_MS = 300;
 export async function list(context: CommandContext): Promise<number> {
   const filter = context.args[0] ?? '#';
   return withClient(context, {}, async (client) => {
-    const messages = await retainedMessages(client, filter);
+    const messages = await retainedMessages(context, client, filter);
     const render = renderer({
       format: context.options.flag('json') ? 'json' : 'text',
       topic: true,
@@ -31,7 +32,7 @@ export async function list(context: CommandContext): Promise<number> {
 export async function get(context: CommandContext): Promise<number> {
   const name = wanted(context, 'TOPIC');
   return withClient(context, {}, async (client) => {
-    const [message] = await retainedMessages(client, name);
+    const [message] = await retainedMessages(context, client, name);
     if (message === undefined) {
       throw new CommandError('TOBYMQ_NOT_FOUND', `nothing is retained on ${name}.`, ExitCode.Failure);
     }
@@ -56,13 +57,13 @@ export async function set(context: CommandContext): Promise<number> {
 export async function clear(context: CommandContext): Promise<number> {
   const filter = wanted(context, 'FILTER');
   return withClient(context, {}, async (client) => {
-    const messages = await retainedMessages(client, filter);
+    const messages = await retainedMessages(context, client, filter);
     if (messages.length === 0) {
       context.stdout.write(`Nothing is retained on ${filter}.\n`);
       return ExitCode.Success;
     }
     if (!context.options.flag('yes') && !(await isConfirmed(context, messages))) return ExitCode.Failure;
-    await Promise.all(messages.map((message) => client.publish(message.topic, '', { qos: 1, retain: true })));
+    await deleteAll(context, client, messages);
     context.stdout.write(`${messages.length} retained messages deleted.\n`);
     return ExitCode.Success;
   });
@@ -107,7 +108,8 @@ function viewOf(filter: string): TopicPattern<Uint8Array, AnyKey> {
 }
 
 /** The retained messages of a filter, by topic. */
-async function retainedMessages(client: Client, filter: string): Promise<Message[]> {
+async function retainedMessages(context: CommandContext, client: Client, filter: string): Promise<Message[]> {
+  const progress = progressLine(context.stderr, 'retained messages');
   const found = new Map<string, Message>();
   const subscription = client.subscribe(filter, { qos: 0, retainAsPublished: true });
   await subscription.ready;
@@ -116,13 +118,34 @@ async function retainedMessages(client: Client, filter: string): Promise<Message
     if (next === undefined || next.done === true) break;
     const message = next.value as Message;
     if (message.retain && message.payload.length > 0) found.set(message.topic, message);
+    progress.update(found.size);
   }
+  progress.finish();
   await subscription.unsubscribe();
   return [...found.values()].sort((a, b) => (a.topic < b.topic ? -1 : 1));
 }
 
 function quiet(): Promise<undefined> {
   return new Promise((resolve) => setTimeout(() => resolve(undefined), QUIET_MS));
+}
+
+async function deleteAll(
+  context: CommandContext,
+  client: Client,
+  messages: readonly Message[],
+): Promise<void> {
+  const progress = progressLine(context.stderr, 'messages');
+  let done = 0;
+  try {
+    await Promise.all(
+      messages.map(async ({ topic: name }) => {
+        await client.publish(name, '', { qos: 1, retain: true });
+        progress.update(++done, messages.length);
+      }),
+    );
+  } finally {
+    progress.finish();
+  }
 }
 
 async function isConfirmed(context: CommandContext, messages: readonly Message[]): Promise<boolean> {

@@ -94,7 +94,8 @@ test('a profile is saved for its owner only, used by name and by default, and ne
     'hush',
   );
   expect((await stat(env.TOBYMQ_PROFILES)).mode & 0o777).toBe(0o600);
-  await run('profile', 'save', 'away', '-L', 'mqtts://example.invalid', '--insecure');
+  await run('profile', 'save', 'away', '-L', 'mqtts://ana:hush@example.invalid', '--insecure');
+  expect((await run('profile', 'show', 'away')).stdout).not.toContain('hush');
   expect((await run('profile', 'list')).stdout).toBe(
     `* home  mqtt://127.0.0.1:${server.port}\n  away  mqtts://example.invalid\n`,
   );

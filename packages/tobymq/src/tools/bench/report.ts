@@ -1,6 +1,7 @@
 // The result of a run as data, and how it is shown. The JSON of `--json` is this data, so that `--compare` reads what an
 // earlier run wrote.
 
+import { withoutSecrets } from '../without-secrets.ts';
 import type { BenchSettings } from './settings.ts';
 import type { Tally } from './tally.ts';
 
@@ -183,13 +184,6 @@ export function parseReport(text: string): BenchReport | undefined {
   } catch {
     return undefined;
   }
-}
-
-export function withoutSecrets(url: string): string {
-  const parsed = new URL(url);
-  parsed.username = '';
-  parsed.password = '';
-  return parsed.href;
 }
 
 /** Four significant digits, or whole numbers where they have more. */

@@ -5,18 +5,12 @@ import { type CommandContext, CommandError } from '../../commands/command.ts';
 import { connectionSettings } from '../connection-options.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { asCommandError, interruption } from '../run-client.ts';
+import { withoutSecrets } from '../without-secrets.ts';
 import { connections, subscriptions } from './connections.ts';
 import type { BenchTarget } from './crowd.ts';
 import { liveLine } from './live-line.ts';
 import { endToEnd, publish, type Scenario } from './messages.ts';
-import {
-  type BenchReport,
-  comparisonText,
-  makeReport,
-  parseReport,
-  reportText,
-  withoutSecrets,
-} from './report.ts';
+import { type BenchReport, comparisonText, makeReport, parseReport, reportText } from './report.ts';
 import { type BenchSettings, benchSettings, type ScenarioName } from './settings.ts';
 import { offline, retained } from './stored.ts';
 import { Tally } from './tally.ts';

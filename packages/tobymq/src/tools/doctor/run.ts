@@ -5,6 +5,7 @@ import { type CommandContext, UsageError } from '../../commands/command.ts';
 import { connectionSettings } from '../connection-options.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { painter, wantsColors } from '../paint.ts';
+import { waitingLine } from '../progress.ts';
 import { faults } from './faults.ts';
 import { FaultFound, type Finding } from './finding.ts';
 import { examineNetwork } from './network.ts';
@@ -21,9 +22,13 @@ export async function run(context: CommandContext): Promise<number> {
   const isJson = options.flag('json');
   const paint = painter(wantsColors(stdout, env));
   const findings: Finding[] = [];
+  const waiting = waitingLine(context.stderr);
   const tell = (finding: Finding): void => {
     findings.push(finding);
-    if (!isJson) stdout.write(findingText(finding, paint));
+    if (isJson) return;
+    waiting.clear();
+    stdout.write(findingText(finding, paint));
+    waiting.start('examining');
   };
   const topic = options.text('topic');
   if (topic !== undefined && /[+#]/.test(topic)) {
@@ -36,11 +41,14 @@ export async function run(context: CommandContext): Promise<number> {
     size: options.integer('size', 16, 268_000_000) ?? 64,
     tell,
   });
+  waiting.start('examining');
   try {
     await examine(patient);
   } catch (error) {
     if (!(error instanceof FaultFound)) throw error;
     tell(error.finding);
+  } finally {
+    waiting.clear();
   }
   const fault = findings.find(({ verdict }) => verdict === 'fault')?.fault;
   if (isJson) stdout.write(`${JSON.stringify({ url: patient.url.host, fault: fault ?? null, findings })}\n`);
