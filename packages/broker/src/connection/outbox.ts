@@ -26,6 +26,8 @@ export class Outbox {
   #from = 0;
   #used = 0;
   #pieces: Uint8Array[] | undefined = undefined;
+  /** The chunks before this one that the pieces refer to. */
+  #full: Buffer[] | undefined = undefined;
   #piecesBytes = 0;
   /** The last turn needed more than a small chunk, so the next one begins with a large one. */
   #isBusy = false;
@@ -106,8 +108,12 @@ export class Outbox {
       goesOn = pieces.length === 1 ? stream.write(pieces[0]!) : stream.writev(pieces);
     }
     this.isBlocked = !goesOn;
-    // What the network took at once is not referenced any more, so the chunk can serve the next connection.
-    if (goesOn && stream.bufferedBytes === 0) this.#flusher.recycle(this.chunk);
+    // What the network took at once is not referenced any more, so the chunks can serve the next connection.
+    if (goesOn && stream.bufferedBytes === 0) {
+      this.#flusher.recycle(this.chunk);
+      if (this.#full !== undefined) for (const chunk of this.#full) this.#flusher.recycle(chunk);
+    }
+    this.#full = undefined;
     this.#isBusy = this.#used > SMALL_CHUNK || pieces !== undefined;
     this.#dropChunk();
   }
@@ -126,6 +132,7 @@ export class Outbox {
     // Until its destruction nothing may be written any more; a blocked outbox writes nothing.
     this.isBlocked = false;
     this.#pieces = undefined;
+    this.#full = undefined;
     this.#piecesBytes = 0;
     this.#dropChunk();
   }
@@ -139,6 +146,10 @@ export class Outbox {
   #nextChunk(size: number): void {
     const isSmall = this.chunk === NO_CHUNK && size <= SMALL_CHUNK && !this.#isBusy;
     this.#cut();
+    if (this.chunk !== NO_CHUNK) {
+      this.#full ??= [];
+      this.#full.push(this.chunk);
+    }
     const length = Math.max(size, isSmall ? SMALL_CHUNK : LARGE_CHUNK);
     this.chunk = this.#flusher.takeChunk(length);
     this.#from = 0;
