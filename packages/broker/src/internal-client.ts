@@ -73,6 +73,7 @@ export async function publishInternally(
       });
     });
   }
+  await outcome.forwarded;
   return { matched: outcome.matched };
 }
 

@@ -2,6 +2,7 @@
 // a hook has changed. The same rules and hooks are asked, in the same order.
 
 import type { QoS } from '@tobymq/codec';
+import { passOn } from '../bus/pass-on.ts';
 import type { Core } from '../core.ts';
 import type { ClientInfo, PublishRequest } from '../extension.ts';
 import type { Hooks } from '../hooks.ts';
@@ -28,9 +29,11 @@ export interface PublishOutcome {
   readonly isWritten: boolean;
   /** 0, or why it was not routed. */
   readonly reasonCode: number;
+  /** Resolves when other brokers have it; acknowledge no earlier. */
+  readonly forwarded: Promise<void> | undefined;
 }
 
-const NOT_ROUTED = { matched: 0, isWritten: false } as const;
+const NOT_ROUTED = { matched: 0, isWritten: false, forwarded: undefined } as const;
 
 /** Asks rules (if there is a client to ask them about) and hooks, then routes. */
 export async function publishRequest(
@@ -89,9 +92,9 @@ export function routeRaw(
   if (raw.retain && core.retained.retain(message)) message.isWritten = true;
   const matched = routeMessage(core, message, publisher);
   const isWritten = message.isWritten && core.store.durable;
-  if (core.bus !== undefined) void core.bus.publish(message.stored());
+  const forwarded = passOn(core, message);
   core.returnMessage(message);
-  return { matched, isWritten, reasonCode: 0 };
+  return { matched, isWritten, reasonCode: 0, forwarded };
 }
 
 export function toRequest(message: RawMessage): PublishRequest {

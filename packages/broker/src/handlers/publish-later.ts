@@ -6,7 +6,7 @@ import type { KnownTopic } from '../connection/topic-cache.ts';
 import { fromRequest, type RawMessage, routeRaw } from '../delivery/publish-request.ts';
 import type { MaybePromise, PublishRequest } from '../extension.ts';
 import { type Decision, isPromise, type PublishVerdict } from '../hooks.ts';
-import { acknowledgePublish, answerRefused, refusePublish } from './publish.ts';
+import { acknowledgeForwarded, acknowledgePublish, answerRefused, refusePublish } from './publish.ts';
 
 /** A message that waits for answers. */
 export interface PendingPublish {
@@ -45,11 +45,14 @@ function showHooks(
     connection.client,
   );
   if (isPromise(verdict)) return verdict.then((late) => finish(connection, pending, late));
-  finish(connection, pending, verdict);
-  return undefined;
+  return finish(connection, pending, verdict);
 }
 
-function finish(connection: Connection, pending: PendingPublish, verdict: PublishVerdict): void {
+function finish(
+  connection: Connection,
+  pending: PendingPublish,
+  verdict: PublishVerdict,
+): Promise<void> | undefined {
   const { core, session, client } = connection;
   const { raw, packetId, request } = pending;
   if ('dropped' in verdict) {
@@ -57,10 +60,14 @@ function finish(connection: Connection, pending: PendingPublish, verdict: Publis
     if (connection.state === 'connected') {
       answerRefused(connection, raw.qos, packetId, verdict.reasonCode, verdict.reason);
     }
-    return;
+    return undefined;
   }
   const message = verdict.message === request ? raw : fromRequest(verdict.message);
-  const { matched, isWritten } = routeRaw(core, message, client?.clientId ?? '', session);
-  if (connection.state !== 'connected' || raw.qos === 0) return;
+  const { matched, isWritten, forwarded } = routeRaw(core, message, client?.clientId ?? '', session);
+  if (connection.state !== 'connected' || raw.qos === 0) return undefined;
+  if (forwarded !== undefined) {
+    return acknowledgeForwarded(connection, raw.qos, packetId, forwarded, isWritten, raw.payload.length);
+  }
   acknowledgePublish(connection, raw.qos, packetId, matched, isWritten, raw.payload.length);
+  return undefined;
 }

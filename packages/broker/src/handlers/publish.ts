@@ -10,6 +10,7 @@ import {
   PublishReader,
   readTopic,
 } from '@tobymq/codec';
+import { passOn } from '../bus/pass-on.ts';
 import { type Connection, Pause, tellable } from '../connection/connection.ts';
 import { KnownTopic } from '../connection/topic-cache.ts';
 import { forwardedProperties } from '../delivery/raw-properties.ts';
@@ -55,8 +56,8 @@ export function handlePublish(connection: Connection, reader: FrameReader): Prom
   if (qos > 0 && !admit(connection)) return undefined;
   if (known.rulesVersion !== core.rulesVersion) renew(connection, known);
   if (known.decision !== undefined && known.hooks.length === 0) {
-    if (known.decision.isAllowed) accept(connection, known, reader);
-    else refusePublish(connection, known.topic, publish.qos, publish.packetId, known.decision);
+    if (known.decision.isAllowed) return accept(connection, known, reader);
+    refusePublish(connection, known.topic, publish.qos, publish.packetId, known.decision);
     return undefined;
   }
   return askFirst(connection, known, reader);
@@ -155,10 +156,7 @@ function askFirst(connection: Connection, known: KnownTopic, reader: FrameReader
         refusePublish(connection, known.topic, publish.qos, publish.packetId, answer);
         return undefined;
       }
-      if (known.hooks.length === 0) {
-        accept(connection, known, reader);
-        return undefined;
-      }
+      if (known.hooks.length === 0) return accept(connection, known, reader);
     } else {
       return finishLater(connection, known, pendingOf(known, request, reader), answer);
     }
@@ -206,9 +204,9 @@ function pendingOf(known: KnownTopic, request: PublishRequest, reader: FrameRead
 }
 
 /** The message is welcome: routes it straight from the packet, and acknowledges. */
-function accept(connection: Connection, known: KnownTopic, reader: FrameReader): void {
+function accept(connection: Connection, known: KnownTopic, reader: FrameReader): Promise<void> | undefined {
   const { core, session } = connection;
-  if (session === undefined) return;
+  if (session === undefined) return undefined;
   const { qos, retain, packetId } = publish;
   const { bytes } = reader;
   const message = core.borrowMessage();
@@ -252,10 +250,41 @@ function accept(connection: Connection, known: KnownTopic, reader: FrameReader):
     }
   }
   const copies = routeAlong(core, route, message, session);
-  if (core.bus !== undefined) void core.bus.publish(message.stored());
+  const forwarded = passOn(core, message);
   const isWritten = message.isWritten;
   core.returnMessage(message);
-  if (qos > 0) acknowledgePublish(connection, qos, packetId, copies, isWritten, payloadSize);
+  if (qos === 0) return undefined;
+  if (forwarded !== undefined) {
+    return acknowledgeForwarded(connection, qos, packetId, forwarded, isWritten, payloadSize);
+  }
+  acknowledgePublish(connection, qos, packetId, copies, isWritten, payloadSize);
+  return undefined;
+}
+
+/**
+ * Acknowledges when other brokers have the message too, or refuses if they cannot take it. Reading from this client waits
+ * meanwhile, which keeps its messages in order.
+ */
+export function acknowledgeForwarded(
+  connection: Connection,
+  qos: number,
+  packetId: number,
+  forwarded: Promise<void>,
+  isWritten: boolean,
+  payloadSize: number,
+): Promise<void> {
+  return forwarded.then(
+    () => {
+      if (connection.state === 'connected')
+        acknowledgePublish(connection, qos, packetId, 1, isWritten, payloadSize);
+    },
+    () => {
+      if (connection.state !== 'connected') return;
+      if (connection.sender.isV5)
+        answerRefused(connection, qos, packetId, 0x97, 'other servers could not take it');
+      // 3.x has no refusal: without an acknowledgement the client sends it again on its next connection.
+    },
+  );
 }
 
 /** PUBACK or PUBREC; says 0x10 when nobody is subscribed, as Mosquitto does. [N34] */
@@ -267,7 +296,8 @@ export function acknowledgePublish(
   isWritten: boolean,
   payloadSize: number,
 ): void {
-  const reasonCode = copies === 0 ? 0x10 : 0;
+  // With a bus somebody may be subscribed at another broker, which is not known here.
+  const reasonCode = copies === 0 && connection.core.bus === undefined ? 0x10 : 0;
   if (qos === 1) {
     connection.acknowledge(PacketType.Puback, packetId, reasonCode, isWritten, payloadSize); // [MQTT-4.3.2-4]
     return;

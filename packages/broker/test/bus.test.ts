@@ -1,0 +1,133 @@
+// What a bus is asked and told, shown by the simplest one: brokers in one process that pass messages on by a method call.
+
+import { decode, packet, packetType } from '@tobymq/testkit';
+import { expect, test } from 'vitest';
+import type { Bus, BusPeer, StoredMessage } from '../src/index.ts';
+import { connectPeer, publishPacket, startBroker, subscribe } from './support.ts';
+
+/** Joins brokers: who owns which client id, and who wants which filter. */
+class Hub {
+  readonly members: Member[] = [];
+
+  join(): Member {
+    const member = new Member(this);
+    this.members.push(member);
+    return member;
+  }
+}
+
+class Member implements Bus {
+  readonly hub: Hub;
+  readonly interest = new Set<string>();
+  readonly owned = new Set<string>();
+  /** What `publish` answers; a promise delays the acknowledgement. */
+  answer: Promise<void> | undefined;
+  #peer: BusPeer | undefined;
+
+  constructor(hub: Hub) {
+    this.hub = hub;
+  }
+
+  async start(peer: BusPeer): Promise<void> {
+    this.#peer = peer;
+  }
+
+  async claim(clientId: string): Promise<void> {
+    for (const other of this.hub.members) {
+      if (other !== this && other.owned.delete(clientId)) await other.#peer?.evict(clientId);
+    }
+    this.owned.add(clientId);
+  }
+
+  release(clientId: string): void {
+    this.owned.delete(clientId);
+  }
+
+  addInterest(filter: string): void {
+    this.interest.add(filter);
+  }
+
+  removeInterest(filter: string): void {
+    this.interest.delete(filter);
+  }
+
+  publish(message: StoredMessage): Promise<void> | void {
+    for (const other of this.hub.members) if (other !== this) void other.#peer?.deliver(message);
+    return this.answer;
+  }
+
+  async stop(): Promise<void> {
+    this.#peer = undefined;
+  }
+}
+
+test('a message reaches subscribers of another broker, and the bus knows what is wanted where', async () => {
+  const hub = new Hub();
+  const [a, b] = [hub.join(), hub.join()];
+  const first = await startBroker({ bus: a });
+  const second = await startBroker({ bus: b });
+  const reader = await connectPeer(second.port, { clientId: 'reader' });
+  await subscribe(reader, 'far/+', 1);
+  expect([...b.interest]).toEqual(['far/+']);
+  const writer = await connectPeer(first.port, { clientId: 'writer' });
+  writer.send(publishPacket('far/away', 'hello', { qos: 1, id: 5 }));
+  const message = decode.publish(await reader.expect(packetType.PUBLISH), 5);
+  expect({ topic: message.topic, payload: message.payload.toString(), qos: message.qos }).toEqual({
+    topic: 'far/away',
+    payload: 'hello',
+    qos: 1,
+  });
+  // Nobody is subscribed at this broker, but elsewhere somebody may be.
+  expect(decode.ack(await writer.expect(packetType.PUBACK), 5)).toMatchObject({ id: 5, reason: 0 });
+  reader.send(packet.unsubscribe({ version: 5, id: 2, filters: ['far/+'] }));
+  await reader.expect(packetType.UNSUBACK);
+  expect([...b.interest]).toEqual([]);
+});
+
+test.each([1, 2] as const)(
+  'the acknowledgement of QoS %i waits for the bus, and later packets wait with it',
+  async (qos) => {
+    const hub = new Hub();
+    const bus = hub.join();
+    let resolve = (): void => {};
+    bus.answer = new Promise((done) => {
+      resolve = done;
+    });
+    const { port } = await startBroker({ bus });
+    const writer = await connectPeer(port, { clientId: 'writer' });
+    const observer = await connectPeer(port, { clientId: 'observer' });
+    writer.send(publishPacket('t', 'x', { qos, id: 9 }));
+    writer.send('c000');
+    await observer.ping();
+    expect(writer.unread).toEqual([]);
+    resolve();
+    await writer.expect(qos === 1 ? packetType.PUBACK : packetType.PUBREC);
+    await writer.expect(packetType.PINGRESP);
+  },
+);
+
+test('a bus that cannot take a message refuses it, and the connection stays', async () => {
+  const bus = new Hub().join();
+  bus.answer = Promise.reject(new Error('no quorum'));
+  bus.answer.catch(() => {}); // It is rejected before anybody looks at it.
+  const { port } = await startBroker({ bus });
+  const writer = await connectPeer(port, { clientId: 'writer' });
+  writer.send(publishPacket('t', 'x', { qos: 1, id: 9 }));
+  expect(decode.ack(await writer.expect(packetType.PUBACK), 5)).toMatchObject({ id: 9, reason: 0x97 });
+  await writer.ping();
+  bus.answer = undefined;
+  writer.send(publishPacket('t', 'x', { qos: 1, id: 9 }));
+  expect(decode.ack(await writer.expect(packetType.PUBACK), 5)).toMatchObject({ id: 9, reason: 0 });
+});
+
+test('a client that comes to another broker leaves the first one', async () => {
+  const hub = new Hub();
+  const [a, b] = [hub.join(), hub.join()];
+  const first = await startBroker({ bus: a });
+  const second = await startBroker({ bus: b });
+  const there = await connectPeer(first.port, { clientId: 'wanderer' });
+  await connectPeer(second.port, { clientId: 'wanderer' });
+  const last = (await there.expectClose()).at(-1);
+  expect(last && decode.reason(last, 5).reason).toBe(0x8e);
+  expect(second.broker.client('wanderer')).toBeDefined();
+});
