@@ -74,7 +74,7 @@ const programs: Readonly<Record<string, (library: Library, url: string, log: Log
       });
     });
     const granted = await new Promise((resolve, reject) => {
-      client.subscribe({ 'kept/+': { qos: 1 }, last: { qos: 0 } }, (error, result) =>
+      client.subscribe({ resubscribe: true, 'kept/+': { qos: 1 }, last: { qos: 0 } }, (error, result) =>
         error ? reject(error) : resolve(result),
       );
     });

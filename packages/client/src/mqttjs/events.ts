@@ -11,7 +11,7 @@ export interface ISubscriptionGrant {
   rh?: number;
 }
 
-export type ISubscriptionMap = { [topic: string]: IClientSubscribeOptions };
+export type ISubscriptionMap = { [topic: string]: IClientSubscribeOptions } | { resubscribe?: boolean };
 export type DoneCallback = (error?: Error) => void;
 export type PacketCallback = (error?: Error | null, packet?: Packet) => void;
 export type ClientSubscribeCallback = (

@@ -96,5 +96,10 @@ function requestsOf(
 ): (readonly [filter: string, options: IClientSubscribeOptions])[] {
   if (typeof topic === 'string') return [[topic, options]];
   if (Array.isArray(topic)) return (topic as readonly string[]).map((filter) => [filter, options]);
-  return Object.entries(topic as ISubscriptionMap).map(([filter, own]) => [filter, { ...options, ...own }]);
+  return (
+    Object.entries(topic as ISubscriptionMap)
+      // Among the filters there may be the option `resubscribe`.
+      .filter(([, own]) => typeof own === 'object')
+      .map(([filter, own]) => [filter, { ...options, ...own }])
+  );
 }
