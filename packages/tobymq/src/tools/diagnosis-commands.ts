@@ -112,7 +112,7 @@ export const diagnosisCommands: readonly Command[] = [
     group: 'Diagnosis',
     summary: 'Watch what a server does',
     description:
-      'Shows rates, clients, drops, the slowest consumers, the biggest queues and the busiest topics, drawn anew every --interval. Any server with $SYS topics will do; slow consumers, queues and the reasons of drops need the HTTP API of TobyMQ. The busiest topics are counted by a subscription to #, which costs the server as much as any other subscriber; --no-topics leaves that out. Ends with q.',
+      'Shows rates, clients, drops, the slowest consumers, the biggest queues and the busiest topics, drawn anew every --interval. A server with $SYS topics is enough; slow consumers, queues and the reasons of drops need the HTTP API of TobyMQ. The busiest topics are counted by a subscription to #, which costs the server as much as every other subscriber; --no-topics leaves that out. Ends with q.',
     args: [{ name: 'URL', description: 'the server', optional: true }],
     options: [
       { name: 'api', value: 'URL', description: 'The HTTP API, such as http://localhost:18083' },
