@@ -95,7 +95,7 @@ function asText(payload: Uint8Array): string | undefined {
   try {
     const text = strictText.decode(payload);
     // Control characters other than white space would disturb a terminal.
-    return /[\u0000-\u0008\u000e-\u001a\u001c-\u001f]/.test(text) ? undefined : text;
+    return /[\u0000-\u0008\u000e-\u001f\u007f-\u009f]/.test(text) ? undefined : text;
   } catch {
     return undefined;
   }
