@@ -74,7 +74,9 @@ export function written(head: number): Uint8Array {
 /** Refuses the packet. Only received packets have a reason code: 0x81 for what cannot be parsed, 0x82 for what is forbidden. */
 export function fail(problem: string, reasonCode = 0x82): never {
   const message = `${packetName(type)}: ${problem}`;
-  throw isWriting ? new CodecError('TOBYMQ_PACKET_NOT_ENCODABLE', 0x82, message) : invalid(reasonCode, message);
+  throw isWriting
+    ? new CodecError('TOBYMQ_PACKET_NOT_ENCODABLE', 0x82, message)
+    : invalid(reasonCode, message);
 }
 
 /** Refuses a field because of its value. */
@@ -93,7 +95,7 @@ export const NEEDS_5 = 'this needs MQTT 5.0';
 /** A remaining length, if one of that size can be written. */
 export function checkedLength(size: number): number {
   isWriting = true; // PublishHead is used without startWriting().
-  if (size > MAX_VARIABLE_BYTE_INTEGER) fail(`a length of ${size} bytes is more than 268,435,455`);
+  if (size > MAX_VARIABLE_BYTE_INTEGER) fail(`${size} bytes are more than 268,435,455`);
   return size;
 }
 
@@ -117,7 +119,13 @@ export function inRange(what: string, value: unknown, min: number, max: number):
 }
 
 /** A number of 1, 2 or 4 bytes. */
-export function uint(size: number, what: string, value: unknown, min = 0, max = -1 >>> (32 - 8 * size)): number {
+export function uint(
+  size: number,
+  what: string,
+  value: unknown,
+  min = 0,
+  max = -1 >>> (32 - 8 * size),
+): number {
   need(size, what);
   let number = 0;
   if (isWriting) {
@@ -146,7 +154,7 @@ export function variableByteInteger(what: string, value: unknown, min = 0): numb
 export function binary(what: string, value: unknown): Uint8Array {
   if (isWriting) {
     if (!(value instanceof Uint8Array && value.length <= MAX_STRING_BYTES)) {
-      fail(`${what} is not bytes or is too long`);
+      fail(`${what} is not bytes or is longer than 65,535 bytes`);
     }
     uint(2, what, value.length);
     need(value.length, what);
@@ -185,7 +193,7 @@ export function text(what: string, value: unknown): string {
 
 /** The text from `start` to the position. */
 function textAt(what: string, start: number): string {
-  return cachedText(bytes, start, position) ?? fail(`${what} is not UTF-8 or contains U+0000`, 0x81);
+  return cachedText(bytes, start, position) ?? fail(`${what} contains U+0000 or is not UTF-8`, 0x81);
 }
 
 /** A string that is a topic name. */

@@ -66,7 +66,8 @@ export function decodePacket(
   // The short form of the acknowledgements is frequent, so it is read by hand.
   if (end - body === 2 && type >> 2 === 1) {
     const packetId = (bytes[body]! << 8) | bytes[body + 1]!;
-    if (packetId !== 0) return { type: type as PublishAckInput['type'], packetId, reasonCode: 0, properties: undefined };
+    if (packetId !== 0)
+      return { type: type as PublishAckInput['type'], packetId, reasonCode: 0, properties: undefined };
   }
   return readBody({});
 }

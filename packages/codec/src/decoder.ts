@@ -2,10 +2,11 @@
 // with decodePacket(), which reads them, and knows the two things that a single packet does not tell: the version of
 // the connection and whether a CONNECT has come already.
 
+import { forbidPresent } from './cursor.ts';
 import { decodePacket, type Role, readProtocolVersion } from './decode-packet.ts';
 import { invalid } from './errors.ts';
 import { FrameReader } from './frame-reader.ts';
-import { allocate } from './memory.ts';
+import { allocate, NO_BYTES } from './memory.ts';
 import { packetName } from './packet-names.ts';
 import type { Packet, ProtocolVersion, Puback } from './packets.ts';
 
@@ -25,8 +26,6 @@ export interface DecoderOptions {
   readonly ownsChunks?: boolean | undefined;
 }
 
-const NO_BYTES = new Uint8Array(0);
-
 /**
  * Decodes the packets of one connection. Payloads and other binary fields may be kept. After an error the decoder
  * throws the same error again for ever: there is no way back into step with the stream.
@@ -39,10 +38,10 @@ const NO_BYTES = new Uint8Array(0);
  * });
  */
 export class Decoder {
-  readonly role: Role;
+  declare readonly role: Role;
   /** The version of the connection; `undefined` in a server's decoder until it has seen the CONNECT's. */
-  version: ProtocolVersion | undefined;
-  requestProblemInformation: boolean;
+  declare version: ProtocolVersion | undefined;
+  declare requestProblemInformation: boolean;
   readonly #ownsChunks: boolean;
   readonly #frames: FrameReader;
   #hasPacket = false;
@@ -51,12 +50,12 @@ export class Decoder {
   #source: Uint8Array = NO_BYTES;
   #kept: Uint8Array = NO_BYTES;
 
-  constructor(options: DecoderOptions) {
-    this.role = options.role;
-    this.version = options.version ?? (options.role === 'client' ? 4 : undefined);
-    this.requestProblemInformation = options.requestProblemInformation ?? true;
-    this.#ownsChunks = options.ownsChunks ?? false;
-    this.#frames = new FrameReader(options.maxPacketSize);
+  constructor({ role, version, maxPacketSize, requestProblemInformation, ownsChunks }: DecoderOptions) {
+    this.role = role;
+    this.version = version ?? (role === 'client' ? 4 : undefined);
+    this.requestProblemInformation = requestProblemInformation ?? true;
+    this.#ownsChunks = ownsChunks ?? false;
+    this.#frames = new FrameReader(maxPacketSize);
   }
 
   /** The largest packet accepted, counting all its bytes. May be changed between packets. */
@@ -118,7 +117,10 @@ export class Decoder {
   #decode(): Packet {
     const frames = this.#frames;
     const type = frames.header >> 4;
-    if (this.role === 'server' && (type === 1) === this.#hasPacket) this.#checkFirst(type);
+    // [MQTT-3.1.0-2]: no second CONNECT. [MQTT-3.1.0-1]: CONNECT is the first packet, unless the caller knows the version,
+    // so that the CONNECT went another way.
+    const isBad = (type === 1) === this.#hasPacket && (this.#hasPacket || this.version === undefined);
+    if (isBad && this.role === 'server') throw invalid(0x82, `${packetName(type)} is out of turn`);
     this.#hasPacket = true;
     const version = this.version ?? readProtocolVersion(frames.bytes, frames.body, frames.end);
     // Set before the CONNECT is decoded, so that a bad one can be answered in its version.
@@ -127,12 +129,6 @@ export class Decoder {
     const packet = decodePacket(bytes, frames.header, frames.body, frames.end, version, this.role);
     if (!this.requestProblemInformation) refuseProblemInformation(packet);
     return packet;
-  }
-
-  #checkFirst(type: number): void {
-    if (this.#hasPacket) throw invalid(0x82, 'a second CONNECT'); // [MQTT-3.1.0-2]
-    if (this.version !== undefined) return; // The caller knows the version, so the CONNECT went another way.
-    throw invalid(0x82, `${packetName(type)} instead of CONNECT`); // [MQTT-3.1.0-1]
   }
 
   /** Memory with the current frame at the same offsets, that nobody will write to again. */
@@ -160,7 +156,7 @@ const DECLINABLE = 0b1000_1010_1111_0000;
 function refuseProblemInformation(packet: Packet): void {
   if (((DECLINABLE >> packet.type) & 1) === 0) return;
   const { reasonString, userProperties } = (packet as Puback).properties ?? {};
-  if (reasonString !== undefined || userProperties !== undefined) {
-    throw invalid(0x82, `${packetName(packet.type)}: reasonString and userProperties are declined`);
-  }
+  // The packet has just been read, so the error tells its name.
+  forbidPresent('reasonString', reasonString);
+  forbidPresent('userProperties', userProperties);
 }

@@ -2,9 +2,20 @@
 // written in one go. PUBLISH and the acknowledgements, which are nearly all packets, are written straight into the
 // target (publish-head.ts, writeAck()); the others are written into scratch memory first (packet-bodies.ts).
 
-import { checkedLength, fail, forbid, inRange, NEEDS_5, startWriting, topicBytes, type, version, written } from './cursor.ts';
+import {
+  checkedLength,
+  fail,
+  forbid,
+  inRange,
+  NEEDS_5,
+  startWriting,
+  topicBytes,
+  type,
+  version,
+  written,
+} from './cursor.ts';
 import { flagsOf } from './decode-packet.ts';
-import { allocate } from './memory.ts';
+import { allocate, NO_BYTES } from './memory.ts';
 import { body } from './packet-bodies.ts';
 import type { PacketInput, ProtocolVersion, PublishAckInput, PublishInput } from './packets.ts';
 import { writeProperties } from './properties.ts';
@@ -12,8 +23,6 @@ import { PUBLISH_PROPERTIES } from './property-table.ts';
 import { PublishHead } from './publish-head.ts';
 import { writeBytes } from './utf8.ts';
 import { variableByteIntegerSize, writeVariableByteInteger } from './variable-byte-integer.ts';
-
-const NO_BYTES = new Uint8Array(0);
 
 /**
  * The bytes of a packet. Fields that are left out have these defaults: QoS 0, flags false, payload empty, Keep Alive
@@ -49,7 +58,7 @@ export function encodeInto(
   offset: number,
 ): number {
   const size = prepare(packet, version);
-  if (offset + size > target.length) fail(`the buffer has not ${size} bytes left`);
+  if (offset + size > target.length) fail(`${size} bytes are more than the buffer has left`);
   return write(target, offset);
 }
 
@@ -121,7 +130,15 @@ function write(target: Uint8Array, offset: number): number {
 }
 
 function preparePublish(packet: PublishInput): number {
-  const { topic, qos = 0, dup = false, retain = false, packetId = 0, payload = NO_BYTES, properties } = packet;
+  const {
+    topic,
+    qos = 0,
+    dup = false,
+    retain = false,
+    packetId = 0,
+    payload = NO_BYTES,
+    properties,
+  } = packet;
   inRange('qos', qos, 0, 2); // [MQTT-3.3.1-4]
   if (!(payload instanceof Uint8Array)) forbid('payload', typeof payload);
   // [MQTT-2.2.1-3], [MQTT-2.2.1-2]

@@ -54,12 +54,11 @@ export class UnsupportedProtocolError extends CodecError {
     super(
       'TOBYMQ_PROTOCOL_UNSUPPORTED',
       0x84,
-      `CONNECT: protocol ${protocolName} level ${level} is not supported`,
+      `CONNECT: ${protocolName} ${level} is not supported`,
     );
     this.protocolName = protocolName;
     this.level = level;
-    this.answerVersion =
-      protocolName === undefined ? undefined : protocolName === 'MQTT' && level > 5 ? 5 : 4;
+    this.answerVersion = protocolName && (protocolName === 'MQTT' && level > 5 ? 5 : 4);
   }
 }
 

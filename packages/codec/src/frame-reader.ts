@@ -7,6 +7,7 @@
 // copied about twice in total.
 
 import { CodecError } from './errors.ts';
+import { NO_BYTES } from './memory.ts';
 import { integer, readVariableByteInteger } from './variable-byte-integer.ts';
 
 /** The largest packet that MQTT can express: first byte, four length bytes, 268,435,455 bytes. */
@@ -15,7 +16,6 @@ export const MAX_PACKET_SIZE = 268_435_460;
 /** An assembled packet above this size gives its memory back at once instead of keeping the buffer for the next. */
 const KEEP_BUFFER_MAX = 65_536;
 const FIRST_BUFFER_SIZE = 256;
-const NO_BYTES = new Uint8Array(0);
 
 /**
  * Finds whole packets in a stream of chunks.
@@ -30,15 +30,15 @@ const NO_BYTES = new Uint8Array(0);
  */
 export class FrameReader {
   /** The largest packet accepted, counting all its bytes. May be changed between packets. */
-  maxPacketSize: number;
+  declare maxPacketSize: number;
   /** Where the packet that next() found stands: `bytes[start..end)`, its body from `body` on. */
-  bytes: Uint8Array = NO_BYTES;
+  declare bytes: Uint8Array;
   /** The packet's first byte: type and flags. */
-  header = 0;
-  start = 0;
+  declare header: number;
+  declare start: number;
   /** The offset after the remaining length. */
-  body = 0;
-  end = 0;
+  declare body: number;
+  declare end: number;
 
   // The chunk being read and how far it is read.
   #chunk: Uint8Array = NO_BYTES;
@@ -55,6 +55,7 @@ export class FrameReader {
 
   constructor(maxPacketSize: number = MAX_PACKET_SIZE) {
     this.maxPacketSize = maxPacketSize;
+    this.#show(NO_BYTES, 0, 0, 0);
   }
 
   /** How many received bytes wait here because their packet is not complete or was not asked for. */
@@ -71,15 +72,11 @@ export class FrameReader {
   feed(chunk: Uint8Array): void {
     if (this.#position < this.#limit) {
       // The caller stopped in the middle of the chunk before; what it left comes first.
-      chunk = joined(this.#rest(), chunk);
+      chunk = joined(this.#chunk.subarray(this.#position, this.#limit), chunk);
     }
     this.#chunk = chunk;
     this.#position = 0;
     this.#limit = chunk.length;
-  }
-
-  #rest(): Uint8Array {
-    return this.#chunk.subarray(this.#position, this.#limit);
   }
 
   /** Copies what is left of the chunk, for a caller that stops in the middle of it and reuses its memory. */
@@ -159,7 +156,7 @@ export class FrameReader {
 
   #show(bytes: Uint8Array, start: number, body: number, end: number): boolean {
     this.bytes = bytes;
-    this.header = bytes[start]!;
+    this.header = bytes[start] ?? 0;
     this.start = start;
     this.body = body;
     this.end = end;

@@ -4,7 +4,9 @@ const BLOCK_SIZE = 16_384;
 /** Up to this size bytes are small. */
 const SMALL = 2048;
 
-let block = new Uint8Array(0);
+export const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+let block = NO_BYTES;
 let used = 0;
 
 /** Bytes that nobody else has. Those of small ones that are left over by a block are lost with it. */

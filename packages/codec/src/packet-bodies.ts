@@ -20,6 +20,7 @@ import {
   uint,
   version,
 } from './cursor.ts';
+import { NO_BYTES } from './memory.ts';
 import type {
   AuthInput,
   ConnackInput,
@@ -53,8 +54,6 @@ import {
 } from './property-table.ts';
 import { isReasonCodeAllowed } from './reason-code-rules.ts';
 import { checkTopicFilter } from './topics.ts';
-
-const NO_BYTES = new Uint8Array(0);
 
 /** Reading: the packet ends here, so the optional fields that follow are not there. */
 function isAtEnd(): boolean {
@@ -102,12 +101,9 @@ function outcome<T extends object>(
 ): { reasonCode: number; properties: T | undefined } {
   const { reasonCode = 0 } = given;
   const isBare = given.properties === undefined;
-  if (isWriting && version !== 5 && !(isBare && reasonCode === 0)) {
-    fail(NEEDS_5);
-  }
-  if (version !== 5 || isAtEnd() || (isWriting && isBare && reasonCode === 0)) {
-    return { reasonCode: 0, properties: undefined };
-  }
+  const isEmpty = isWriting ? isBare && reasonCode === 0 : version !== 5 || position === end;
+  if (isEmpty) return { reasonCode: 0, properties: undefined };
+  if (version !== 5) fail(NEEDS_5);
   const code = codeOf(reasonCode);
   const isShort = isWriting ? isBare : position === end;
   return { reasonCode: code, properties: isShort ? undefined : properties(set, given.properties) };
@@ -146,15 +142,16 @@ function connect(given: Partial<ConnectInput>): Packet {
     // [MQTT-3.1.3-1]: client identifier, Will, user name, password. [MQTT-3.1.3-3], [MQTT-3.1.3-4]
     clientId: text('clientId', given.clientId),
     will: (flags & 4) === 0 ? undefined : willOf(flags, will ?? {}),
-    // In 3.1 the packet's end outweighs the flags. [MQTT-3.1.2-16] to [MQTT-3.1.2-19], [MQTT-3.1.3-12]
-    username: (flags & 0x80) === 0 || isMissing() ? undefined : text('username', username),
-    password: (flags & 0x40) === 0 || isMissing() ? undefined : binary('password', password),
+    // [MQTT-3.1.3-12]
+    username: hasField(flags, 0x80) ? text('username', username) : undefined,
+    password: hasField(flags, 0x40) ? binary('password', password) : undefined,
     properties: ownProperties,
   };
 }
 
-function isMissing(): boolean {
-  return version === 3 && isAtEnd();
+/** `mask` is the flag of a field. In 3.1 the packet's end outweighs the flags. [MQTT-3.1.2-16] to [MQTT-3.1.2-19] */
+function hasField(flags: number, mask: number): boolean {
+  return (flags & mask) !== 0 && !(version === 3 && isAtEnd());
 }
 
 function willOf(flags: number, given: Partial<WillInput>): Will {
@@ -271,7 +268,8 @@ function disconnect(given: Partial<DisconnectInput>): Packet {
   const result = outcome(DISCONNECT_PROPERTIES, given); // [MQTT-3.14.2-1]
   // The first is for clients, the second for servers. [MQTT-3.14.2-2]
   const { sessionExpiryInterval, serverReference } = result.properties ?? {};
-  if (senders === '<' || serverReference !== undefined) forbidPresent('sessionExpiryInterval', sessionExpiryInterval);
+  if (senders === '<' || serverReference !== undefined)
+    forbidPresent('sessionExpiryInterval', sessionExpiryInterval);
   if (senders === '>') forbidPresent('serverReference', serverReference);
   return { type: 14, ...result };
 }

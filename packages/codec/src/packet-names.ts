@@ -12,5 +12,5 @@ const NAMES =
  * packetName(PacketType.Puback); // 'PUBACK'
  */
 export function packetName(type: number): string {
-  return NAMES[type - 1] ?? `a packet of type ${type}`;
+  return NAMES[type - 1] ?? `type ${type}`;
 }

@@ -108,11 +108,9 @@ function value({ id, type, name, min }: PropertySpec, given?: unknown): unknown 
     case 'f':
       if (isWriting && typeof given !== 'boolean') forbid(name, given);
       return uint(1, name, Number(given), 0, 1) === 1;
-    case '1':
-      return uint(1, name, given, 0, 1);
     default: {
-      const number = uint(Number(type), name, given, id === TOPIC_ALIAS && !isWriting ? 0 : min);
-      if (number < min) forbid(name, number, 0x94); // [MQTT-3.3.2-8]
+      const number = uint(Number(type), name, given, min, type === '1' ? 1 : undefined);
+      if (id === TOPIC_ALIAS && number === 0) forbid(name, 0, 0x94); // [MQTT-3.3.2-8]
       return number;
     }
   }

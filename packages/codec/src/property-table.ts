@@ -48,14 +48,14 @@ export interface PropertySet<T> {
 
 // Each is: identifier in hexadecimal, type, name. The types are: 1 a byte that is 0 or 1, f the same as false or true,
 // 2 and 4 a number of so many bytes, v a Variable Byte Integer, s a string, t a topic name, b bytes, p a pair of strings.
-// `+` after the type: the value must not be 0. `*`: there may be several.
+// The digit after the type is the least value, 0 if there is none. `*`: there may be several.
 const TABLE =
   '01 1 payloadFormatIndicator,02 4 messageExpiryInterval,03 s contentType,08 t responseTopic,09 b correlationData,' +
-  '0b v+ subscriptionIdentifier,0B v+* subscriptionIdentifiers,11 4 sessionExpiryInterval,' +
+  '0b v1 subscriptionIdentifier,0B v1* subscriptionIdentifiers,11 4 sessionExpiryInterval,' +
   '12 s assignedClientIdentifier,13 2 serverKeepAlive,15 s authenticationMethod,16 b authenticationData,' +
   '17 f requestProblemInformation,18 4 willDelayInterval,19 f requestResponseInformation,1a s responseInformation,' +
-  '1c s serverReference,1f s reasonString,21 2+ receiveMaximum,22 2 topicAliasMaximum,23 2+ topicAlias,24 1 maximumQoS,' +
-  '25 f retainAvailable,26 p* userProperties,27 4+ maximumPacketSize,28 f wildcardSubscriptionAvailable,' +
+  '1c s serverReference,1f s reasonString,21 21 receiveMaximum,22 2 topicAliasMaximum,23 2 topicAlias,24 1 maximumQoS,' +
+  '25 f retainAvailable,26 p0* userProperties,27 41 maximumPacketSize,28 f wildcardSubscriptionAvailable,' +
   '29 f subscriptionIdentifierAvailable,2a f sharedSubscriptionAvailable';
 
 const SPECS: Readonly<Record<string, PropertySpec>> = Object.fromEntries(
@@ -65,8 +65,8 @@ const SPECS: Readonly<Record<string, PropertySpec>> = Object.fromEntries(
       id: Number.parseInt(id, 16),
       name,
       type: type[0]!,
-      min: type.includes('+') ? 1 : 0,
-      isList: type.includes('*'),
+      min: Number(type[1] ?? 0),
+      isList: type.length > 2,
     };
     return [id, spec];
   }),
@@ -74,7 +74,7 @@ const SPECS: Readonly<Record<string, PropertySpec>> = Object.fromEntries(
 
 function setOf<T>(ids: string): PropertySet<T> {
   const specs = ids.split(' ').map((id) => SPECS[id]!);
-  const byId: (PropertySpec | undefined)[] = new Array(256).fill(undefined);
+  const byId: (PropertySpec | undefined)[] = [];
   for (const spec of specs) byId[spec.id] = spec;
   return { specs, byId };
 }

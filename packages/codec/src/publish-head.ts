@@ -6,12 +6,12 @@
 // came in (PublishReader.copyForwardedProperties), so nothing about them can change by accident [MQTT-3.3.2-17].
 
 import { checkedLength } from './cursor.ts';
+import { NO_BYTES } from './memory.ts';
 import type { ProtocolVersion, QoS } from './packets.ts';
 import { SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS } from './property-table.ts';
 import { writeBytes } from './utf8.ts';
 import { variableByteIntegerSize, writeVariableByteInteger } from './variable-byte-integer.ts';
 
-const NO_BYTES = new Uint8Array(0);
 const NO_IDENTIFIERS: readonly number[] = [];
 
 /**
@@ -88,12 +88,14 @@ export class PublishHead {
   }
 
   #remainingLength(): number {
-    let remaining = 2 + this.topic.length + (this.qos === 0 ? 0 : 2) + this.payloadSize;
-    if (this.version === 5) {
-      const propertiesSize = this.#propertiesSize();
-      remaining += variableByteIntegerSize(propertiesSize) + propertiesSize;
-    }
-    return checkedLength(remaining);
+    const size = this.#propertiesSize();
+    return checkedLength(
+      2 +
+        this.topic.length +
+        (this.qos && 2) +
+        this.payloadSize +
+        (this.version === 5 ? variableByteIntegerSize(size) + size : 0),
+    );
   }
 
   #propertiesSize(): number {

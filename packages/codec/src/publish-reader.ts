@@ -80,8 +80,8 @@ export class PublishReader {
       this.#dropped.push(start, position);
       this.forwardedPropertiesSize -= position - start;
     } else if (id === MESSAGE_EXPIRY_INTERVAL) {
-      const droppedSize = this.propertiesEnd - this.propertiesStart - this.forwardedPropertiesSize;
-      this.forwardedExpiryOffset = start + 1 - this.propertiesStart - droppedSize;
+      // What was dropped so far is all properties without the forwarded ones.
+      this.forwardedExpiryOffset = start + 1 - this.propertiesEnd + this.forwardedPropertiesSize;
     }
   };
 
@@ -173,7 +173,6 @@ export class PublishReader {
     }
     return offset;
   }
-
 }
 
 function countOf(list: unknown): number {
@@ -183,18 +182,16 @@ function countOf(list: unknown): number {
 /** The object of the properties by identifier, whose types the property table has made sure of. */
 export function propertiesFrom(values: readonly unknown[]): PublishProperties {
   // A literal: putting the fields in one by one, by the names in the table, takes twice the time.
-  return (
-    {
-      payloadFormatIndicator: values[PAYLOAD_FORMAT_INDICATOR] as 0 | 1 | undefined,
-      messageExpiryInterval: values[MESSAGE_EXPIRY_INTERVAL] as number | undefined,
-      contentType: values[CONTENT_TYPE] as string | undefined,
-      responseTopic: values[RESPONSE_TOPIC] as string | undefined,
-      correlationData: values[CORRELATION_DATA] as Uint8Array | undefined,
-      userProperties: values[USER_PROPERTY] as UserProperties | undefined,
-      topicAlias: values[TOPIC_ALIAS] as number | undefined,
-      subscriptionIdentifiers: values[SUBSCRIPTION_IDENTIFIER] as readonly number[] | undefined,
-    }
-  );
+  return {
+    payloadFormatIndicator: values[PAYLOAD_FORMAT_INDICATOR] as 0 | 1 | undefined,
+    messageExpiryInterval: values[MESSAGE_EXPIRY_INTERVAL] as number | undefined,
+    contentType: values[CONTENT_TYPE] as string | undefined,
+    responseTopic: values[RESPONSE_TOPIC] as string | undefined,
+    correlationData: values[CORRELATION_DATA] as Uint8Array | undefined,
+    userProperties: values[USER_PROPERTY] as UserProperties | undefined,
+    topicAlias: values[TOPIC_ALIAS] as number | undefined,
+    subscriptionIdentifiers: values[SUBSCRIPTION_IDENTIFIER] as readonly number[] | undefined,
+  };
 }
 
 /** Whether `a[aStart..aEnd)` and `b[bStart..bEnd)` hold the same bytes. */

@@ -46,18 +46,17 @@ export interface TopicFilterOptions {
  * checkTopicFilter('$share/group/a/+'); // undefined
  */
 export function checkTopicFilter(filter: string, options?: TopicFilterOptions): string | undefined {
-  if (typeof filter !== 'string') return 'is not a string';
   if (filter === '') return 'is empty'; // [MQTT-4.7.3-1]
   const problem = textProblem(filter); // [MQTT-4.7.3-2], [MQTT-4.7.3-3]
   // `$share` alone is a shared filter too, one that lacks everything; `$shared/x` is an ordinary filter.
   if (options?.shared !== false && /^\$share(\/|$)/.test(filter)) {
     const parts = parseSharedFilter(filter);
     // [MQTT-4.8.2-1], [MQTT-4.8.2-2]
-    if (parts === undefined) return 'has no share name or no topic filter after "$share/"';
+    if (parts === undefined) return 'has a bad share name or filter';
     filter = parts.filter;
   }
   if (/[^/]#|#[\s\S]/.test(filter)) return 'has "#" not as the whole last level'; // [MQTT-4.7.1-1]
-  if (/[^/]\+|\+[^/]/.test(filter)) return 'has "+" not as a whole level'; // [MQTT-4.7.1-2]
+  if (/[^/]\+|\+[^/]/.test(filter)) return 'has "+" not as the whole level'; // [MQTT-4.7.1-2]
   return problem;
 }
 
@@ -108,18 +107,14 @@ export function matches(filter: string, topic: string): boolean {
       f++;
     } else {
       // No case, no normalization: code units are equal or they are not [MQTT-4.7.3-4].
-      if (t === topicLength) return unit === SLASH && isParentOfRest(filter, f);
+      // `a/#` matches `a` as well.
+      if (t === topicLength) return filter.slice(f) === '/#';
       if (unit !== topic.charCodeAt(t)) return false;
       f++;
       t++;
     }
   }
   return t === topicLength;
-}
-
-/** `a/#` matches `a` as well: at the topic's end, the rest of the filter may be `/#`. */
-function isParentOfRest(filter: string, slash: number): boolean {
-  return slash === filter.length - 2 && filter.charCodeAt(slash + 1) === HASH;
 }
 
 /**

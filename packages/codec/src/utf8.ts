@@ -1,7 +1,7 @@
 // UTF-8 strings as MQTT wants them: well-formed, without surrogates and without U+0000 [MQTT-1.5.4-1, MQTT-1.5.4-2].
 //
-// Most strings of MQTT are short and ASCII, so those take loops of a few instructions. TextDecoder and TextEncoder,
-// whose call alone costs more than a topic, are for long or non-ASCII text.
+// Most strings to be written are short and ASCII, so those take a loop of a few instructions; TextEncoder, whose call
+// alone costs more, is for the others. Strings that are read come from a cache (text-cache.ts) most of the time.
 
 /** Text fields have a length of two bytes. */
 export const MAX_STRING_BYTES = 65_535;
@@ -10,26 +10,11 @@ export const MAX_STRING_BYTES = 65_535;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export const encoder = new TextEncoder();
 
-/** Up to here the loop beats TextDecoder. */
-const SHORT_DECODE = 24;
 /** Up to here the loop beats TextEncoder. */
 const SHORT_ENCODE = 64;
 
-/** Whether the bytes are all ASCII without U+0000, so that each is a character. */
-function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let index = start; index < end; index++) {
-    if (((bytes[index]! - 1) & 255) > 126) return false;
-  }
-  return true;
-}
-
 /** Decodes a text field; `undefined` if it is not well-formed UTF-8 without U+0000. */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string | undefined {
-  if (end - start <= SHORT_DECODE && isAscii(bytes, start, end)) {
-    let text = '';
-    for (let index = start; index < end; index++) text += String.fromCharCode(bytes[index]!);
-    return text;
-  }
   try {
     const text = decoder.decode(bytes.subarray(start, end));
     if (!text.includes('\0')) return text;

@@ -21,7 +21,7 @@ export function readVariableByteInteger(bytes: Uint8Array, offset: number, limit
       return offset;
     }
   }
-  throw invalid(0x81, 'a length is too long or not in its shortest form');
+  throw invalid(0x81, 'a length is malformed');
 }
 
 /** How many bytes the shortest form of a value takes [MQTT-1.5.5-1]. */
