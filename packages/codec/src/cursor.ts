@@ -90,7 +90,7 @@ export function forbidPresent(what: string, value: unknown): void {
 }
 
 /** What 3.1 and 3.1.1 do not have, as the problem of a packet that has it. */
-export const NEEDS_5 = 'this needs MQTT 5.0';
+export const NEEDS_5 = 'needs MQTT 5.0';
 
 /** A remaining length, if one of that size can be written. */
 export function checkedLength(size: number): number {
@@ -116,6 +116,18 @@ export function inRange(what: string, value: unknown, min: number, max: number):
     forbid(what, value);
   }
   return value as number;
+}
+
+/** Writes a packet identifier where PublishHead.packetIdAt says. */
+export function patchPacketId(target: Uint8Array, packetIdAt: number, packetId: number): void {
+  target[packetIdAt] = packetId >>> 8; // An array of bytes keeps the low byte of what it is given.
+  target[packetIdAt + 1] = packetId;
+}
+
+/** Writes a byte that is known to be good. */
+export function writeByte(value: number): void {
+  need(1, '');
+  bytes[position++] = value;
 }
 
 /** A number of 1, 2 or 4 bytes. */
@@ -181,7 +193,7 @@ export function text(what: string, value: unknown): string {
       if (problem !== undefined) fail(`${what} ${problem}`);
       next = start + encoder.encodeInto(value, bytes.subarray(start)).written;
     }
-    uint(2, what, next - start);
+    patchPacketId(bytes, position, next - start); // A length is two bytes as well; need() has made room.
     position = next;
     return value;
   }

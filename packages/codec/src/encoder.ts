@@ -58,7 +58,7 @@ export function encodeInto(
   offset: number,
 ): number {
   const size = prepare(packet, version);
-  if (offset + size > target.length) fail(`${size} bytes are more than the buffer has left`);
+  if (offset + size > target.length) fail(`${size} bytes are more than the buffer has`);
   return write(target, offset);
 }
 

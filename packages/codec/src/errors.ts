@@ -51,11 +51,7 @@ export class UnsupportedProtocolError extends CodecError {
   declare readonly answerVersion: 4 | 5 | undefined;
 
   constructor(protocolName: 'MQTT' | 'MQIsdp' | undefined, level: number) {
-    super(
-      'TOBYMQ_PROTOCOL_UNSUPPORTED',
-      0x84,
-      `CONNECT: ${protocolName} ${level} is not supported`,
-    );
+    super('TOBYMQ_PROTOCOL_UNSUPPORTED', 0x84, `CONNECT: ${protocolName} ${level} is unsupported`);
     this.protocolName = protocolName;
     this.level = level;
     this.answerVersion = protocolName && (protocolName === 'MQTT' && level > 5 ? 5 : 4);

@@ -19,6 +19,7 @@ import {
   type,
   uint,
   version,
+  writeByte,
 } from './cursor.ts';
 import { NO_BYTES } from './memory.ts';
 import type {
@@ -114,7 +115,7 @@ function connect(given: Partial<ConnectInput>): Packet {
   if (isWriting) {
     if ((given.protocolVersion ?? version) !== version) forbid('protocolVersion', given.protocolVersion);
     text('', version === 3 ? 'MQIsdp' : 'MQTT'); // [MQTT-3.1.2-1]
-    uint(1, '', version);
+    writeByte(version);
   }
   const flags = uint(
     1,
@@ -303,6 +304,6 @@ const BODIES: readonly (((given: Partial<PacketInput>) => Packet) | undefined)[]
 /** Writes the body of `given`, or reads one if that is empty. */
 export function body(given: Partial<PacketInput>): Packet {
   const packet = BODIES[type]?.(given) ?? forbid('type', type, 0x81);
-  if (!isWriting && position !== end) fail('bytes follow the last field', 0x81);
+  if (!isWriting && position !== end) fail('bytes are left over', 0x81);
   return packet;
 }

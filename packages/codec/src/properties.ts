@@ -15,6 +15,7 @@ import {
   uint,
   variableByteInteger,
   version,
+  writeByte,
 } from './cursor.ts';
 import { type PropertySet, type PropertySpec, TOPIC_ALIAS } from './property-table.ts';
 
@@ -86,7 +87,7 @@ export function writeProperties<T extends object>(set: PropertySet<T>, given: T)
 }
 
 function writeProperty(spec: PropertySpec, given: unknown): void {
-  uint(1, '', spec.id);
+  writeByte(spec.id);
   value(spec, given);
 }
 

@@ -5,7 +5,7 @@
 // for each receiver writes the packet identifier at `packetIdAt`. The forwarded properties go out as the bytes that
 // came in (PublishReader.copyForwardedProperties), so nothing about them can change by accident [MQTT-3.3.2-17].
 
-import { checkedLength } from './cursor.ts';
+import { checkedLength, patchPacketId } from './cursor.ts';
 import { NO_BYTES } from './memory.ts';
 import type { ProtocolVersion, QoS } from './packets.ts';
 import { SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS } from './property-table.ts';
@@ -88,14 +88,10 @@ export class PublishHead {
   }
 
   #remainingLength(): number {
-    const size = this.#propertiesSize();
-    return checkedLength(
-      2 +
-        this.topic.length +
-        (this.qos && 2) +
-        this.payloadSize +
-        (this.version === 5 ? variableByteIntegerSize(size) + size : 0),
-    );
+    // Without properties there is no property length of one byte either: 1 - 1 is 0.
+    const size = this.version === 5 ? this.#propertiesSize() : -1;
+    const fixedSize = 2 + this.topic.length + (this.qos && 2);
+    return checkedLength(fixedSize + variableByteIntegerSize(size) + size + this.payloadSize);
   }
 
   #propertiesSize(): number {
@@ -103,12 +99,6 @@ export class PublishHead {
     for (const identifier of this.subscriptionIdentifiers) size += 1 + variableByteIntegerSize(identifier);
     return size;
   }
-}
-
-/** Writes a packet identifier where PublishHead.packetIdAt says. */
-export function patchPacketId(target: Uint8Array, packetIdAt: number, packetId: number): void {
-  target[packetIdAt] = packetId >>> 8; // An array of bytes keeps the low byte of what it is given.
-  target[packetIdAt + 1] = packetId;
 }
 
 /** Writes a message expiry interval at its place in forwarded properties (PublishReader.forwardedExpiryOffset). */
