@@ -242,10 +242,17 @@ test('a key set is fetched once, and again when a token names a key that it does
       .sign(pairs[index]!.privateKey);
   await publishKey(0);
   const { url, asked } = await webService(() => ({ status: 200, json: { keys } }));
-  const { login } = await serverWith([{ type: 'jwt', jwks: url }]);
+  const { login } = await serverWith([{ type: 'jwt', jwks: url, jwksCooldown: 0 }]);
   expect((await login('x', await signed(0))).reason).toBe(0);
   expect((await login('x', await signed(0))).reason).toBe(0);
   expect(asked.length).toBe(1);
+  expect((await login('x', await signed(1))).reason).not.toBe(0);
+  await publishKey(1);
+  expect((await login('x', await signed(1))).reason).toBe(0);
+  const fetches = asked.length;
+  expect((await login('x', await signed(0))).reason).toBe(0);
+  expect((await login('x', await signed(1))).reason).toBe(0);
+  expect(asked.length).toBe(fetches);
 });
 
 const method = 'SCRAM-SHA-256';

@@ -42,9 +42,12 @@ export async function jwtAuthenticator(config: JwtConfig): Promise<Authenticator
   return new JwtAuthenticator(config, await keyOf(config));
 }
 
-async function keyOf({ secret, publicKeyFile, jwks, algorithms }: JwtConfig): Promise<JWTVerifyGetKey> {
-  if (jwks !== undefined)
-    return createRemoteJWKSet(new URL(jwks), { cooldownDuration: 5_000, cacheMaxAge: 600_000 });
+async function keyOf(config: JwtConfig): Promise<JWTVerifyGetKey> {
+  const { secret, publicKeyFile, jwks, jwksCooldown, algorithms } = config;
+  if (jwks !== undefined) {
+    const cooldownDuration = jwksCooldown * 1000;
+    return createRemoteJWKSet(new URL(jwks), { cooldownDuration, cacheMaxAge: 600_000 });
+  }
   if (secret !== undefined) {
     const bytes = new TextEncoder().encode(secret);
     return () => Promise.resolve(bytes);

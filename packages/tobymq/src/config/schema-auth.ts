@@ -55,6 +55,9 @@ const jwt = z
       .describe(
         'Where the key set is fetched from; it is kept, and fetched anew when an unknown key appears.',
       ),
+    jwksCooldown: duration({ max: 86_400 })
+      .default(5)
+      .describe('How long after a fetch of the key set an unknown key does not cause another one.'),
     algorithms: z
       .array(z.string())
       .optional()
