@@ -22,10 +22,10 @@ export class NodeStream implements ByteStream {
   readonly remotePort: number;
   readonly listener: string;
   readonly peer: PeerInfo;
-  readonly #stream: Duplex;
+  protected readonly stream: Duplex;
 
   constructor(stream: Duplex, origin: StreamOrigin) {
-    this.#stream = stream;
+    this.stream = stream;
     this.remoteAddress = origin.remoteAddress;
     this.remotePort = origin.remotePort;
     this.listener = origin.listener;
@@ -33,11 +33,11 @@ export class NodeStream implements ByteStream {
   }
 
   get bufferedBytes(): number {
-    return this.#stream.writableLength;
+    return this.stream.writableLength;
   }
 
   start(handler: ByteStreamHandler): void {
-    const stream: OwnedStream = this.#stream;
+    const stream: OwnedStream = this.stream;
     stream[OWNER] = { handler, error: undefined };
     stream.on('error', onError);
     stream.on('drain', onDrain);
@@ -47,11 +47,11 @@ export class NodeStream implements ByteStream {
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#stream.write(bytes);
+    return this.stream.write(bytes);
   }
 
   writev(pieces: readonly Uint8Array[]): boolean {
-    const stream = this.#stream;
+    const stream = this.stream;
     let goesOn = true;
     stream.cork();
     for (let i = 0; i < pieces.length; i++) goesOn = stream.write(pieces[i]!);
@@ -61,19 +61,19 @@ export class NodeStream implements ByteStream {
   }
 
   pause(): void {
-    this.#stream.pause();
+    this.stream.pause();
   }
 
   resume(): void {
-    this.#stream.resume();
+    this.stream.resume();
   }
 
   end(): void {
-    this.#stream.end();
+    this.stream.end();
   }
 
   destroy(): void {
-    this.#stream.destroy();
+    this.stream.destroy();
   }
 }
 
