@@ -351,6 +351,7 @@ export class Broker {
   }): void {
     const core = this.#core;
     core.limits = resolveLimits(core.limits, change.limits ?? {});
+    core.flusher.moderation.restMs = core.limits.moderationMs;
     this.#listenerDefaults = resolveListenerSettings(this.#listenerDefaults, change.listenerDefaults ?? {});
     for (const [name, settings] of Object.entries(change.listeners ?? {})) {
       const state = this.#states.get(name);

@@ -53,7 +53,7 @@ export class Core {
   readonly retained: RetainedMessages;
   readonly sessions: SessionRegistry;
   readonly gate: CommitGate;
-  readonly flusher = new Flusher();
+  readonly flusher: Flusher;
   /** Raised when rules or hooks change: answers that connections keep are asked again. */
   rulesVersion = 1;
   isStopping = false;
@@ -68,6 +68,7 @@ export class Core {
     this.metrics = parts.metrics;
     this.logger = parts.logger;
     this.clock = parts.clock;
+    this.flusher = new Flusher(parts.limits.moderationMs);
     this.hooks = parts.hooks;
     this.#lastMessageId = parts.state.lastMessageId;
     this.#lastSessionKey = parts.state.lastSessionKey;

@@ -29,6 +29,7 @@ export function brokerLimits({ limits }: Config): Partial<BrokerLimits> {
     upgradeQoS: limits.upgradeQoS,
     retainedMessagesMax: zeroIfUnlimited(limits.retainedMessages),
     sessionExpiryMax: Math.min(limits.sessionExpiry, never),
+    moderationMs: limits.moderation * 1000,
   };
 }
 

@@ -116,12 +116,13 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     }
     // A socket that has not connected has one deadline, however many bytes it drips. [N16]
     if (this.state !== 'new') this.lastSeenMs = this.core.clock.now();
-    const { flusher } = this.core;
+    const { flusher, metrics } = this.core;
+    const packetsBefore = metrics.packetsReceived;
     flusher.readBegins();
     this.#reader.feed(chunk);
     if (this.#paused === 0 && !this.#isProcessing) this.#process();
     else this.#reader.keepRest();
-    flusher.readEnds();
+    flusher.readEnds(metrics.packetsReceived - packetsBefore);
   }
 
   onDrain(): void {
@@ -291,6 +292,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     } catch (error) {
       this.#fail(error);
     }
+    this.core.flusher.endRuns();
     this.#isProcessing = false;
     if (this.#paused !== 0 && this.state !== 'closing') reader.keepRest();
     if (this.sender.outbox.isBlocked && this.sender.outbox.pendingBytes > OUTBOX_PAUSE_BYTES) {

@@ -3,34 +3,44 @@
 // message.
 //
 //     packets ──append──▶ chunk ─┐
-//     large payloads ─reference──┴─▶ pieces ──flush──▶ stream.write / stream.writev
+//     frames ──run──copy──▶ chunk ┼─▶ pieces ──flush──▶ stream.write / stream.writev
+//     large payloads ─reference──┘
+//
+// Packets that are passed on as they came stand one behind the other in the buffer that was read. Such a run is copied at
+// once, when the read is over or something else is appended, and not packet by packet.
 //
 // Chunks come from a pool and go back to it when the network took them at once, which is nearly always. So an idle
 // connection holds no buffer at all. A connection whose peer does not read is `isBlocked`: its bytes stay here, counted,
 // until the stream drains.
 
+import { copyBytesAgain } from '../copy-bytes.ts';
 import type { ByteStream } from '../transports/byte-stream.ts';
+import type { Chunk } from './chunk.ts';
 import type { Flusher } from './flusher.ts';
 
-/** A first chunk is small, because in a fan-out each of a thousand connections needs one at the same time. */
-export const SMALL_CHUNK = 2_048;
-export const LARGE_CHUNK = 65_536;
 /** What waits in one turn beyond this is written at once. */
 const FLUSH_BYTES = 262_144;
+/** If one chunk is not enough for a turn, the next ones are of this size. */
+const SECOND_CHUNK = 65_536;
 
 export class Outbox {
   readonly #stream: ByteStream;
   readonly #flusher: Flusher;
-  /** Where the next bytes go; written to directly by `reserve` and its callers. */
-  chunk: Buffer = NO_CHUNK;
+  #chunk: Chunk | undefined = undefined;
+  /** The chunk's memory, which `reserve` and its callers write to. */
+  bytes: Buffer = NO_BYTES;
   #from = 0;
   #used = 0;
   #pieces: Uint8Array[] | undefined = undefined;
   /** The chunks before this one that the pieces refer to. */
-  #full: Buffer[] | undefined = undefined;
+  #full: Chunk[] | undefined = undefined;
   #piecesBytes = 0;
-  /** The last turn needed more than a small chunk, so the next one begins with a large one. */
-  #isBusy = false;
+  /** Frames that are not copied yet: `#run[#runStart..#runEnd)`. */
+  #run: Uint8Array = NO_BYTES;
+  #runStart = 0;
+  #runEnd = 0;
+  /** How much of its chunk the last turn needed. */
+  #lastUsed = 0;
   /** Whether it stands in the flusher's list. */
   isDirty = false;
   /** The stream asked to wait for `onDrain`. */
@@ -43,47 +53,56 @@ export class Outbox {
 
   /** Bytes that wait here and were not handed to the stream. */
   get pendingBytes(): number {
-    return this.#piecesBytes + this.#used - this.#from;
+    return this.#piecesBytes + this.#used - this.#from + this.#runEnd - this.#runStart;
   }
 
-  /** Makes room for `size` bytes; the caller fills `chunk` from the returned offset on. */
+  /** Makes room for `size` bytes; the caller fills `bytes` from the returned offset on. */
   reserve(size: number): number {
-    if (this.#used + size > this.chunk.length) this.#nextChunk(size);
-    const offset = this.#used;
-    this.#used = offset + size;
-    if (!this.isDirty) {
-      this.isDirty = true;
-      this.#flusher.add(this);
-    }
-    if (this.isBlocked) this.#flusher.blockedBytes += size;
+    this.#announce(size);
+    this.endRun();
+    return this.#room(size);
+  }
+
+  /** Appends a copy of `bytes[start..end)`; returns its offset in `this.bytes`. */
+  append(bytes: Uint8Array, start: number, end: number): number {
+    const offset = this.reserve(end - start);
+    copyBytesAgain(this.bytes, offset, bytes, start, end);
     return offset;
   }
 
-  /** Appends a copy of `bytes[start..end)`; returns its offset in `chunk`. */
-  append(bytes: Uint8Array, start: number, end: number): number {
-    const size = end - start;
-    const offset = this.reserve(size);
-    const chunk = this.chunk;
-    // Below about a hundred bytes a loop is cheaper than the view that set() needs.
-    if (size <= 96) {
-      for (let i = 0; i < size; i++) chunk[offset + i] = bytes[start + i]!;
-    } else {
-      chunk.set(bytes.subarray(start, end), offset);
+  /** Appends `bytes[start..end)`, which stay as they are until the flusher's `endRuns()`. */
+  appendFrame(bytes: Uint8Array, start: number, end: number): void {
+    this.#announce(end - start);
+    if (bytes === this.#run && start === this.#runEnd) {
+      this.#runEnd = end;
+      return;
     }
-    return offset;
+    this.endRun();
+    this.#run = bytes;
+    this.#runStart = start;
+    this.#runEnd = end;
+    this.#flusher.beginRun(this);
+  }
+
+  /** Copies the frames that stand in a buffer of somebody else. */
+  endRun(): void {
+    const run = this.#run;
+    if (run === NO_BYTES) return;
+    const start = this.#runStart;
+    const end = this.#runEnd;
+    this.#forgetRun();
+    const offset = this.#room(end - start);
+    copyBytesAgain(this.bytes, offset, run, start, end);
   }
 
   /** Appends bytes by reference; they must not change any more. */
   appendReference(bytes: Uint8Array): void {
+    this.#announce(bytes.length);
+    this.endRun();
     this.#cut();
     this.#pieces ??= [];
     this.#pieces.push(bytes);
     this.#piecesBytes += bytes.length;
-    if (this.isBlocked) this.#flusher.blockedBytes += bytes.length;
-    if (!this.isDirty) {
-      this.isDirty = true;
-      this.#flusher.add(this);
-    }
   }
 
   /** Writes early what is too much to wait for the end of the turn. */
@@ -94,13 +113,14 @@ export class Outbox {
   /** Hands everything to the stream. */
   flush(): void {
     if (this.isBlocked) return;
+    this.endRun();
     const stream = this.#stream;
     const pieces = this.#pieces;
+    const chunk = this.#chunk;
     let goesOn: boolean;
     if (pieces === undefined) {
-      if (this.#used === this.#from) return;
-      goesOn = stream.write(this.chunk.subarray(this.#from, this.#used));
-      this.#from = this.#used;
+      if (chunk === undefined || this.#used === this.#from) return;
+      goesOn = stream.write(chunk.filled(this.#used));
     } else {
       this.#cut();
       this.#pieces = undefined;
@@ -110,11 +130,12 @@ export class Outbox {
     this.isBlocked = !goesOn;
     // What the network took at once is not referenced any more, so the chunks can serve the next connection.
     if (goesOn && stream.bufferedBytes === 0) {
-      this.#flusher.recycle(this.chunk);
-      if (this.#full !== undefined) for (const chunk of this.#full) this.#flusher.recycle(chunk);
+      const { chunks } = this.#flusher;
+      if (chunk !== undefined) chunks.giveBack(chunk);
+      if (this.#full !== undefined) for (const full of this.#full) chunks.giveBack(full);
     }
     this.#full = undefined;
-    this.#isBusy = this.#used > SMALL_CHUNK || pieces !== undefined;
+    this.#lastUsed = this.#used;
     this.#dropChunk();
   }
 
@@ -134,24 +155,51 @@ export class Outbox {
     this.#pieces = undefined;
     this.#full = undefined;
     this.#piecesBytes = 0;
+    this.#forgetRun();
     this.#dropChunk();
   }
 
+  /** Counts bytes that are about to be appended, and asks to be flushed. */
+  #announce(size: number): void {
+    if (!this.isDirty) {
+      this.isDirty = true;
+      this.#flusher.add(this);
+    }
+    if (this.isBlocked) this.#flusher.blockedBytes += size;
+  }
+
+  #forgetRun(): void {
+    this.#run = NO_BYTES;
+    this.#runStart = 0;
+    this.#runEnd = 0;
+  }
+
   #dropChunk(): void {
-    this.chunk = NO_CHUNK;
+    this.#chunk = undefined;
+    this.bytes = NO_BYTES;
     this.#from = 0;
     this.#used = 0;
   }
 
+  /** Takes `size` bytes of the chunk, or of a new one if it has not as many. */
+  #room(size: number): number {
+    if (this.#used + size > this.bytes.length) this.#nextChunk(size);
+    const offset = this.#used;
+    this.#used = offset + size;
+    return offset;
+  }
+
   #nextChunk(size: number): void {
-    const isSmall = this.chunk === NO_CHUNK && size <= SMALL_CHUNK && !this.#isBusy;
-    this.#cut();
-    if (this.chunk !== NO_CHUNK) {
+    let wanted = Math.max(size, this.#lastUsed);
+    if (this.#chunk !== undefined) {
+      this.#cut();
       this.#full ??= [];
-      this.#full.push(this.chunk);
+      this.#full.push(this.#chunk);
+      wanted = Math.max(size, SECOND_CHUNK);
     }
-    const length = Math.max(size, isSmall ? SMALL_CHUNK : LARGE_CHUNK);
-    this.chunk = this.#flusher.takeChunk(length);
+    const chunk = this.#flusher.chunks.take(wanted);
+    this.#chunk = chunk;
+    this.bytes = chunk.bytes;
     this.#from = 0;
     this.#used = 0;
   }
@@ -160,10 +208,10 @@ export class Outbox {
   #cut(): void {
     if (this.#used === this.#from) return;
     this.#pieces ??= [];
-    this.#pieces.push(this.chunk.subarray(this.#from, this.#used));
+    this.#pieces.push(this.bytes.subarray(this.#from, this.#used));
     this.#piecesBytes += this.#used - this.#from;
     this.#from = this.#used;
   }
 }
 
-const NO_CHUNK = Buffer.alloc(0);
+const NO_BYTES = Buffer.alloc(0);

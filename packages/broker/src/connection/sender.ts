@@ -38,6 +38,8 @@ export class Sender {
   hooks: Hooks | undefined = undefined;
   client: ClientInfo | undefined = undefined;
   #mayRead: Map<string, boolean> | undefined = undefined;
+  #lastTopic: string | undefined = undefined;
+  #lastAnswer = false;
   #rulesVersion = 0;
 
   constructor(core: Core, stream: ByteStream) {
@@ -69,13 +71,17 @@ export class Sender {
         : this.#encodeApart(message, qos, retain, dup, ids);
     // [MQTT-3.1.2-25]
     if (form.size > this.maximumPacketSize) return this.#drop('packet-too-large', message);
-    const offset = outbox.append(form.bytes, form.start, form.end);
-    if (qos > 0) {
-      const at = offset + form.packetIdOffset;
-      outbox.chunk[at] = packetId >>> 8;
-      outbox.chunk[at + 1] = packetId & 255;
+    if (form.isFrame) {
+      outbox.appendFrame(form.bytes, form.start, form.end);
+    } else {
+      const offset = outbox.append(form.bytes, form.start, form.end);
+      if (qos > 0) {
+        const at = offset + form.packetIdOffset;
+        outbox.bytes[at] = packetId >>> 8;
+        outbox.bytes[at + 1] = packetId & 255;
+      }
+      if (form.isPayloadApart) outbox.appendReference(message.ownedPayload());
     }
-    if (form.isPayloadApart) outbox.appendReference(message.ownedPayload());
     outbox.flushIfLarge();
     const { metrics } = core;
     metrics.publishSent++;
@@ -95,7 +101,7 @@ export class Sender {
     }
     const size = code === 0 ? 4 : 5;
     const offset = this.outbox.reserve(size);
-    writeAck(this.outbox.chunk, offset, type, packetId, code);
+    writeAck(this.outbox.bytes, offset, type, packetId, code);
     this.#count(size);
   }
 
@@ -143,9 +149,16 @@ export class Sender {
     if (this.#rulesVersion !== this.#core.rulesVersion || (this.#mayRead?.size ?? 0) > DECISIONS_MAX) {
       this.#rulesVersion = this.#core.rulesVersion;
       this.#mayRead = undefined;
+      this.#lastTopic = undefined;
     }
+    // The topic of a publisher is one string for all its messages, so mostly comparing it is comparing two references.
+    if (topic === this.#lastTopic) return this.#lastAnswer;
     const known = this.#mayRead?.get(topic);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#lastTopic = topic;
+      this.#lastAnswer = known;
+      return known;
+    }
     if (this.hooks === undefined || this.client === undefined) return true;
     const { isAllowed, isCacheable } = this.hooks.mayReceive(this.client, topic);
     if (isCacheable) {

@@ -6,6 +6,7 @@
 // only the expiry interval, the subscription identifiers and the topic alias are written here.
 
 import type { QoS } from '@tobymq/codec';
+import { copyBytes } from '../copy-bytes.ts';
 import type { RoutedMessage } from './routed-message.ts';
 
 const SCRATCH_BYTES = 1_024;
@@ -22,6 +23,8 @@ export class PublishForm {
   end = 0;
   /** Where the packet id stands, counted from `start`; 0 at QoS 0. */
   packetIdOffset = 0;
+  /** It is the packet as it came, in place: its bytes stay as they are until the read is over. */
+  isFrame = false;
   /** A large payload is not copied behind its header, but written by reference. */
   isPayloadApart = false;
   /** The size of the whole packet. */
@@ -65,7 +68,7 @@ export function encodeForm(
   offset = writeVbi(out, offset, remaining);
   out[offset++] = topic.length >>> 8;
   out[offset++] = topic.length & 255;
-  offset = copyInto(out, offset, topic, 0, topic.length);
+  offset = copyBytes(out, offset, topic, 0, topic.length);
   form.packetIdOffset = 0;
   if (qos > 0) {
     form.packetIdOffset = offset;
@@ -87,23 +90,22 @@ export function encodeForm(
       offset = writeVbi(out, offset, ids[i]!);
     }
     if (rawSize > 0) {
-      offset = copyInto(out, offset, message.propertiesBytes, message.propertiesStart, message.propertiesEnd);
+      offset = copyBytes(
+        out,
+        offset,
+        message.propertiesBytes,
+        message.propertiesStart,
+        message.propertiesEnd,
+      );
     }
   }
-  if (!isApart) copyInto(out, offset, message.payloadBytes, message.payloadStart, message.payloadEnd);
+  if (!isApart) copyBytes(out, offset, message.payloadBytes, message.payloadStart, message.payloadEnd);
   form.bytes = out;
   form.start = 0;
   form.end = written;
+  form.isFrame = false;
   form.isPayloadApart = isApart;
   form.size = size;
-}
-
-function copyInto(target: Uint8Array, offset: number, bytes: Uint8Array, start: number, end: number): number {
-  const size = end - start;
-  // A loop is cheaper than the view that set() needs, up to about a hundred bytes.
-  if (size <= 96) for (let i = 0; i < size; i++) target[offset + i] = bytes[start + i]!;
-  else target.set(bytes.subarray(start, end), offset);
-  return offset + size;
 }
 
 function vbiSize(value: number): number {

@@ -165,7 +165,14 @@ export class RoutedMessage {
   }
 
   /** Declares that the incoming packet itself is the form for these flags: a QoS 0 message is mostly passed on as it came. */
-  setFrame(isV5: boolean, retain: boolean, bytes: Uint8Array, start: number, end: number): void {
+  setFrame(
+    isV5: boolean,
+    retain: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    isInPlace: boolean,
+  ): void {
     const key = (isV5 ? 16 : 0) | (retain ? 1 : 0);
     let form = this.#forms[key];
     if (form === undefined) {
@@ -177,6 +184,7 @@ export class RoutedMessage {
     form.start = start;
     form.end = end;
     form.packetIdOffset = 0;
+    form.isFrame = isInPlace;
     form.isPayloadApart = false;
     form.size = end - start;
   }

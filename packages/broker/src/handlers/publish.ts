@@ -246,7 +246,9 @@ function accept(connection: Connection, known: KnownTopic, reader: FrameReader):
   if (qos === 0 && publish.topicAlias === 0 && !publish.dup && connection.sender.mountPoint === '') {
     const isShared = route.targets.length > SHARED_RECEIVERS_MIN;
     if (payloadSize < (isShared ? SHARED_REFERENCE_BYTES_MIN : REFERENCE_BYTES_MIN)) {
-      message.setFrame(connection.sender.isV5, retain, bytes, reader.start, reader.end);
+      // The memory of an assembled packet serves for the next one, so that is copied at once.
+      const isInPlace = !reader.isAssembled;
+      message.setFrame(connection.sender.isV5, retain, bytes, reader.start, reader.end, isInPlace);
     }
   }
   const copies = routeAlong(core, route, message, session);

@@ -99,6 +99,11 @@ export const limitsSchema = z.strictObject({
   retainedExpiry: duration()
     .default(Number.POSITIVE_INFINITY)
     .describe('How long a retained message is kept.'),
+  moderation: duration({ max: 0.01 })
+    .default(0.0003)
+    .describe(
+      'Under load, how long the server rests after it has served all clients that have sent something, where that lets it take more messages at once and so costs less for each. 0: never.',
+    ),
   memory: size()
     .default(Number.POSITIVE_INFINITY)
     .describe('Memory of the process; above it new connections and queued messages are refused.'),
