@@ -91,6 +91,29 @@ void connection_flush(Connection *connection) {
   wait_writable(connection, buffer_length(out) > 0);
 }
 
+// Connections that are to be flushed; the list only grows, because there are as many at most as connections.
+static Connection **due;
+static size_t due_count, due_capacity;
+
+void connection_flush_soon(Connection *connection) {
+  if (connection->flush_due) return;
+  connection->flush_due = true;
+  if (due_count == due_capacity) {
+    due_capacity = due_capacity ? due_capacity * 2 : 256;
+    due = realloc(due, due_capacity * sizeof *due);
+    if (!due) fail("out of memory");
+  }
+  due[due_count++] = connection;
+}
+
+static void flush_due(void) {
+  for (size_t i = 0; i < due_count; i++) {
+    due[i]->flush_due = false;
+    if (!due[i]->closed && !due[i]->waits_writable) connection_flush(due[i]);
+  }
+  due_count = 0;
+}
+
 static void broker_closed(Connection *connection) {
   connection->closed = true;
   if (!connection->on_closed) fail("the broker closed a connection");
@@ -135,11 +158,13 @@ bool run_until(double seconds, bool (*done)(void)) {
   struct epoll_event events[256];
   uint64_t end = now_ns() + (uint64_t)(seconds * 1e9);
   while (now_ns() < end) {
+    flush_due();
     if (done && done()) return true;
     int count = epoll_wait(epoll, events, 256, 5);
     for (int i = 0; i < count; i++) {
       Connection *connection = events[i].data.ptr;
       if (!connection->closed) handle(connection, events[i].events);
+      flush_due();
     }
   }
   return done && done();

@@ -11,6 +11,7 @@ struct Connection {
   bool open;            // bytes of the layer above may go out
   bool closed;
   bool waits_writable;
+  bool flush_due;       // stands in the list of connection_flush_soon
   Buffer in;            // bytes for the layer above
   Buffer out;           // bytes for the socket (for TLS: before encryption)
   size_t frame_at;      // WebSocket: where the unfinished frame begins in `out`
@@ -30,6 +31,9 @@ void connection_open(Connection *connection);
 // Bytes to send are appended to this buffer and go out with connection_flush.
 Buffer *connection_writer(Connection *connection);
 void connection_flush(Connection *connection);
+
+// The same at the end of the event that is being handled: what one read brings about on a connection is one write.
+void connection_flush_soon(Connection *connection);
 
 // Bytes that the socket has not taken yet.
 size_t connection_unsent(const Connection *connection);

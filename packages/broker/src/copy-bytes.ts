@@ -28,11 +28,11 @@ let lastStart = 0;
 let lastEnd = 0;
 let lastView: Uint8Array = lastBytes;
 /** A view keeps its whole buffer in memory, so only views of the small ones that are used again are kept. */
-const KEPT_BUFFER_MAX = 65_536;
+const KEPT_BUFFER_MAX = 131_072;
 
 /**
- * The same for bytes that are likely to be those of the last call: a message goes to many receivers, and messages of one
- * length stand at the beginning of the same buffer.
+ * The same for bytes that are likely to be all of `bytes`, or those of the last call: a message goes to many receivers, and
+ * messages of one length stand at the beginning of the same buffer.
  */
 export function copyBytesAgain(
   target: Uint8Array,
@@ -43,6 +43,10 @@ export function copyBytesAgain(
 ): void {
   if (end - start <= LOOP_MAX || bytes.length > KEPT_BUFFER_MAX) {
     copyBytes(target, offset, bytes, start, end);
+    return;
+  }
+  if (start === 0 && end === bytes.length) {
+    target.set(bytes, offset);
     return;
   }
   if (bytes !== lastBytes || start !== lastStart || end !== lastEnd) {

@@ -2,9 +2,10 @@
 
 /**
  * The sizes of chunks. The first is small, because in a fan-out each of a thousand connections needs one at the same
- * time; a connection that has filled one in its last turn begins the next with a larger one.
+ * time; a connection that has filled one in its last turn begins the next with a larger one. The last holds all that one
+ * read can bring.
  */
-const SIZES = [2_048, 16_384, 65_536] as const;
+const SIZES = [2_048, 16_384, 65_536, 131_072];
 /** Bytes that are kept for reuse in chunks of each size. */
 const POOL_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -29,20 +30,15 @@ export class ChunkPool {
 
   /** A chunk of at least `size` bytes; larger than the largest size only if it has to be. */
   take(size: number): Chunk {
-    const pool = this.#poolFor(size);
-    if (pool < 0) return new Chunk(size);
-    return this.#pools[pool]!.pop() ?? new Chunk(SIZES[pool]!);
+    for (let i = 0; i < SIZES.length; i++) {
+      if (size <= SIZES[i]!) return this.#pools[i]!.pop() ?? new Chunk(SIZES[i]!);
+    }
+    return new Chunk(size);
   }
 
   giveBack(chunk: Chunk): void {
     const { length } = chunk.bytes;
-    const pool = this.#poolFor(length);
-    if (pool < 0) return;
-    const chunks = this.#pools[pool]!;
-    if (chunks.length * length < POOL_BYTES_MAX) chunks.push(chunk);
-  }
-
-  #poolFor(size: number): number {
-    return size <= SIZES[0] ? 0 : size <= SIZES[1] ? 1 : size <= SIZES[2] ? 2 : -1;
+    const pool = this.#pools[SIZES.indexOf(length)];
+    if (pool !== undefined && pool.length * length < POOL_BYTES_MAX) pool.push(chunk);
   }
 }

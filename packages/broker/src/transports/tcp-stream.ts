@@ -22,10 +22,11 @@ import {
 } from './direct-write.ts';
 import { NodeStream, type StreamOrigin } from './node-stream.ts';
 
-const READ_BUFFER_BYTES = 65_536;
+/** Room for some messages of 16 kB: what is cut at the end of a read has to be copied an extra time. */
+const READ_BUFFER_BYTES = 131_072;
 const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
-/** The beginning of the buffer, as long as the last read: devices send messages of one length again and again. */
-let lastRead: Uint8Array = readBuffer;
+/** Beginnings of the buffer by their length, because a view costs more than reading the small message in it. */
+const shortReads: (Uint8Array | undefined)[] = new Array<undefined>(1_024).fill(undefined);
 
 /** What of a socket is not in Node's types. */
 interface SocketInternals {
@@ -95,6 +96,16 @@ function writeError(status: number): Error {
   return Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: 'write' });
 }
 
+function beginningOfBuffer(length: number): Uint8Array {
+  if (length >= shortReads.length) return readBuffer.subarray(0, length);
+  let bytes = shortReads[length];
+  if (bytes === undefined) {
+    bytes = readBuffer.subarray(0, length);
+    shortReads[length] = bytes;
+  }
+  return bytes;
+}
+
 function readingInPlace(accepted: Socket, reader: Reader): Socket {
   const old = accepted as unknown as SocketInternals;
   const handle = old._handle;
@@ -102,8 +113,7 @@ function readingInPlace(accepted: Socket, reader: Reader): Socket {
   const onread = {
     buffer: readBuffer,
     callback: (length: number): boolean => {
-      if (lastRead.length !== length) lastRead = readBuffer.subarray(0, length);
-      reader.handler?.onData(lastRead);
+      reader.handler?.onData(beginningOfBuffer(length));
       return true;
     },
   };
