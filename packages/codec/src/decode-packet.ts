@@ -1,48 +1,28 @@
 // One packet from its bytes: checks who may send it and its flags, then reads the fields of its type.
 
-import { decodeAck } from './decode-acks.ts';
-import {
-  checkEmpty,
-  checkFlags,
-  checkPacketId,
-  checkReasonCode,
-  checkReceiver,
-  hex,
-  type Role,
-  readAckProperties,
-  readReasonCode,
-} from './decode-checks.ts';
-import { decodeConnect } from './decode-connect.ts';
-import { decodePublish } from './decode-publish.ts';
-import { malformed, protocolError } from './errors.ts';
-import { PacketReader } from './packet-reader.ts';
-import {
-  type Auth,
-  type Connack,
-  type Disconnect,
-  type Packet,
-  PacketType,
-  type Pingreq,
-  type Pingresp,
-  type ProtocolVersion,
-  type QoS,
-  type RetainHandling,
-  type Suback,
-  type Subscribe,
-  type SubscriptionRequest,
-  type Unsuback,
-  type Unsubscribe,
-} from './packets.ts';
-import { readProperties } from './property-reader.ts';
-import {
-  ACK_PROPERTIES,
-  AUTH_PROPERTIES,
-  CONNACK_PROPERTIES,
-  DISCONNECT_PROPERTIES,
-  SUBSCRIBE_PROPERTIES,
-  UNSUBSCRIBE_PROPERTIES,
-} from './property-table.ts';
-import { isGrantAllowed, isReturnCodeAllowed } from './reason-code-rules.ts';
+import { binary, forbid, position, readTopic, startReading, uint, viewOf } from './cursor.ts';
+import { UnsupportedProtocolError } from './errors.ts';
+import { body as readBody } from './packet-bodies.ts';
+import type { Packet, ProtocolVersion, PublishAckInput } from './packets.ts';
+import { values } from './properties.ts';
+import { PublishReader, propertiesFrom } from './publish-reader.ts';
+
+/** The side that receives the packets. */
+export type Role = 'server' | 'client';
+
+/** One for all packets: it is read out at once. */
+const publish = new PublishReader();
+
+// The types, as bits, that only a server gets: CONNECT, SUBSCRIBE, UNSUBSCRIBE, PINGREQ; and only a client: CONNACK,
+// SUBACK, UNSUBACK, PINGRESP. In 3.1 and 3.1.1 DISCONNECT is for servers too.
+const TO_SERVER = 0b0001_0101_0000_0010;
+const TO_CLIENT = 0b0010_1010_0000_0100;
+const DISCONNECT = 0b0100_0000_0000_0000;
+
+/** The flags in the first byte of every packet but PUBLISH. [MQTT-3.6.1-1], [MQTT-3.8.1-1], [MQTT-3.10.1-1] */
+export function flagsOf(type: number): number {
+  return (0b0101_0100_0000 >> type) & 1 && 2;
+}
 
 /**
  * Decodes one packet: `header` is its first byte, `bytes[body..end)` what follows its remaining length. Payloads and
@@ -59,200 +39,52 @@ export function decodePacket(
   version: ProtocolVersion,
   role: Role,
 ): Packet {
-  switch (header >> 4) {
-    case PacketType.Publish:
-      return decodePublish(bytes, header, body, end, version, role);
-    case PacketType.Puback:
-      checkFlags(header, 0, version);
-      return decodeAck(PacketType.Puback, bytes, body, end, version, role);
-    case PacketType.Pubrec:
-      checkFlags(header, 0, version);
-      return decodeAck(PacketType.Pubrec, bytes, body, end, version, role);
-    case PacketType.Pubrel:
-      checkFlags(header, 2, version); // [MQTT-3.6.1-1]
-      return decodeAck(PacketType.Pubrel, bytes, body, end, version, role);
-    case PacketType.Pubcomp:
-      checkFlags(header, 0, version);
-      return decodeAck(PacketType.Pubcomp, bytes, body, end, version, role);
-    case PacketType.Connect:
-      checkReceiver(header, role, 'server');
-      return decodeConnect(bytes, header, body, end);
-    case PacketType.Connack:
-      checkReceiver(header, role, 'client');
-      checkFlags(header, 0, version);
-      return decodeConnack(new PacketReader(bytes, body, end, 'CONNACK'), version);
-    case PacketType.Subscribe:
-      checkReceiver(header, role, 'server');
-      checkFlags(header, 2, version); // [MQTT-3.8.1-1]
-      return decodeSubscribe(new PacketReader(bytes, body, end, 'SUBSCRIBE'), version);
-    case PacketType.Suback:
-      checkReceiver(header, role, 'client');
-      checkFlags(header, 0, version);
-      return decodeSuback(new PacketReader(bytes, body, end, 'SUBACK'), version);
-    case PacketType.Unsubscribe:
-      checkReceiver(header, role, 'server');
-      checkFlags(header, 2, version); // [MQTT-3.10.1-1]
-      return decodeUnsubscribe(new PacketReader(bytes, body, end, 'UNSUBSCRIBE'), version);
-    case PacketType.Unsuback:
-      checkReceiver(header, role, 'client');
-      checkFlags(header, 0, version);
-      return decodeUnsuback(new PacketReader(bytes, body, end, 'UNSUBACK'), version);
-    case PacketType.Pingreq:
-      checkReceiver(header, role, 'server');
-      checkFlags(header, 0, version);
-      checkEmpty(header, body, end);
-      return PINGREQ_PACKET;
-    case PacketType.Pingresp:
-      checkReceiver(header, role, 'client');
-      checkFlags(header, 0, version);
-      checkEmpty(header, body, end);
-      return PINGRESP_PACKET;
-    case PacketType.Disconnect:
-      return decodeDisconnect(bytes, header, body, end, version, role);
-    case PacketType.Auth:
-      if (version !== 5) throw malformed('AUTH does not exist in MQTT 3.1 and 3.1.1');
-      checkFlags(header, 0, version); // [MQTT-3.15.1-1]
-      return decodeAuth(new PacketReader(bytes, body, end, 'AUTH'), role);
-    default:
-      throw malformed('the packet type 0 is reserved');
+  const type = header >> 4;
+  if (type === 3) {
+    publish.read(bytes, header, body, end, version, role === 'server');
+    const { qos, retain, dup, packetId, topicStart, topicEnd, payloadStart } = publish;
+    // Before the topic is read, which begins anew.
+    const properties = publish.propertiesStart < publish.propertiesEnd ? propertiesFrom(values) : undefined;
+    return {
+      type,
+      // An empty topic name has got here, so there is a topic alias.
+      topic: topicStart === topicEnd ? '' : readTopic(bytes, topicStart, topicEnd),
+      payload: viewOf(bytes, payloadStart, end),
+      qos,
+      retain,
+      dup,
+      packetId,
+      properties,
+    };
   }
+  if (type === 1 && role === 'server') version = readProtocolVersion(bytes, body, end);
+  else startReading(bytes, body, end, type, version, role === 'server' ? '>' : '<');
+  const others = role === 'server' ? TO_CLIENT : version === 5 ? TO_SERVER : TO_SERVER | DISCONNECT;
+  if ((others >> type) & 1) forbid('the receiver', role);
+  // [MQTT-2.1.3-1]; 3.1.1: [MQTT-2.2.2-2]. MQTT 3.1 leaves bits without meaning unchecked. [MQTT-3.14.1-1], [MQTT-3.15.1-1]
+  if ((header & 15) !== flagsOf(type) && version !== 3) forbid('flags', header & 15, 0x81);
+  // The short form of the acknowledgements is frequent, so it is read by hand.
+  if (end - body === 2 && type >> 2 === 1) {
+    const packetId = (bytes[body]! << 8) | bytes[body + 1]!;
+    if (packetId !== 0)
+      return { type: type as PublishAckInput['type'], packetId, reasonCode: 0, properties: undefined };
+  }
+  return readBody({});
 }
 
-const PINGREQ_PACKET: Pingreq = { type: PacketType.Pingreq };
-const PINGRESP_PACKET: Pingresp = { type: PacketType.Pingresp };
-
-function decodeConnack(reader: PacketReader, version: ProtocolVersion): Connack {
-  const flags = reader.byte('the connect acknowledge flags');
-  // [MQTT-3.2.2-1]; in 3.1 the byte is reserved and not checked.
-  if (version !== 3 && flags > 1) throw malformed(`CONNACK has the flags ${flags}; only 0 and 1 are allowed`);
-  const code = reader.byte('the reason code');
-  const sessionPresent = version !== 3 && flags === 1;
-  let reasonCode = code;
-  let properties: Connack['properties'];
-  if (version === 5 && reader.remaining === 0 && code === 1) {
-    // A server that speaks 3.x only refuses a CONNECT of 5.0 in its own form, 20 02 00 01. It is the one answer in
-    // another version's form that is right, so it becomes what it means.
-    reasonCode = 0x84;
-  } else if (version === 5) {
-    checkReasonCode(code, PacketType.Connack, 'client'); // [MQTT-3.2.2-8]
-    properties = readProperties(reader, CONNACK_PROPERTIES);
-  } else if (!isReturnCodeAllowed(code)) {
-    throw protocolError(`CONNACK has the return code ${code}, which is reserved`); // 3.1.1: [MQTT-3.2.2-6]
+/**
+ * The protocol version of a CONNECT whose body is `bytes[body..end)`. Throws an UnsupportedProtocolError for a version
+ * or a protocol that is not one of ours. Name and level are judged before anything else in the packet is looked at.
+ */
+export function readProtocolVersion(bytes: Uint8Array, body: number, end: number): ProtocolVersion {
+  startReading(bytes, body, end, 1, 5, '>');
+  const name = String.fromCharCode(...binary('the protocol name', undefined).subarray(0, 7));
+  const level = uint(1, 'the protocol level', 0);
+  const known = name === 'MQTT' || name === 'MQIsdp' ? name : undefined;
+  // [MQTT-3.1.2-1], [MQTT-3.1.2-2]
+  if (known === undefined || (known === 'MQTT' ? level !== 4 && level !== 5 : level !== 3)) {
+    throw new UnsupportedProtocolError(known, level);
   }
-  reader.expectEnd();
-  if (sessionPresent && code !== 0) {
-    // [MQTT-3.2.2-6]; 3.1.1: [MQTT-3.2.2-4]
-    throw protocolError(`CONNACK refuses with 0x${hex(code)} but says that a session is present`);
-  }
-  return { type: PacketType.Connack, sessionPresent, reasonCode, properties };
-}
-
-function decodeSubscribe(reader: PacketReader, version: ProtocolVersion): Subscribe {
-  const packetId = checkPacketId(reader.uint16('the packet identifier'), reader.packet);
-  const properties = version === 5 ? readProperties(reader, SUBSCRIBE_PROPERTIES) : undefined;
-  const subscriptions: SubscriptionRequest[] = [];
-  while (reader.remaining > 0) {
-    const filter = reader.text('a topic filter'); // [MQTT-3.8.3-1]
-    const options = reader.byte('the subscription options');
-    subscriptions.push(readSubscription(filter, options, version));
-  }
-  if (subscriptions.length === 0) throw protocolError('SUBSCRIBE has no topic filter'); // [MQTT-3.8.3-2]
-  return { type: PacketType.Subscribe, packetId, subscriptions, properties };
-}
-
-function readSubscription(filter: string, options: number, version: ProtocolVersion): SubscriptionRequest {
-  const qos = (options & 3) as QoS | 3;
-  if (version !== 5) {
-    // 3.1.1: [MQTT-3.8.3-4]; 3.1 leaves the upper six bits unchecked.
-    if (qos === 3 || (version === 4 && options > 2)) {
-      throw malformed(`SUBSCRIBE has the requested QoS byte 0x${hex(options)}`);
-    }
-    return { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 };
-  }
-  if (options > 63) throw malformed('SUBSCRIBE has reserved bits set in its options'); // [MQTT-3.8.3-5]
-  if (qos === 3) throw protocolError('SUBSCRIBE asks for QoS 3');
-  const retainHandling = ((options >> 4) & 3) as RetainHandling | 3;
-  if (retainHandling === 3) throw protocolError('SUBSCRIBE has Retain Handling 3');
-  const noLocal = (options & 4) !== 0;
-  if (noLocal && filter.startsWith('$share/')) {
-    throw protocolError('SUBSCRIBE has No Local on a shared subscription'); // [MQTT-3.8.3-4]
-  }
-  return { filter, qos, noLocal, retainAsPublished: (options & 8) !== 0, retainHandling };
-}
-
-function decodeSuback(reader: PacketReader, version: ProtocolVersion): Suback {
-  const packetId = checkPacketId(reader.uint16('the packet identifier'), reader.packet);
-  const properties = version === 5 ? readProperties(reader, ACK_PROPERTIES) : undefined;
-  const reasonCodes: number[] = [];
-  while (reader.remaining > 0) {
-    const code = reader.byte('a reason code');
-    if (version === 5)
-      checkReasonCode(code, PacketType.Suback, 'client'); // [MQTT-3.9.3-2]
-    else if (!isGrantAllowed(code))
-      throw protocolError(`SUBACK has the return code 0x${hex(code)}, which is reserved`);
-    reasonCodes.push(code);
-  }
-  if (reasonCodes.length === 0) throw protocolError('SUBACK has no reason code');
-  return { type: PacketType.Suback, packetId, reasonCodes, properties };
-}
-
-function decodeUnsubscribe(reader: PacketReader, version: ProtocolVersion): Unsubscribe {
-  const packetId = checkPacketId(reader.uint16('the packet identifier'), reader.packet);
-  const properties = version === 5 ? readProperties(reader, UNSUBSCRIBE_PROPERTIES) : undefined;
-  const filters: string[] = [];
-  while (reader.remaining > 0) filters.push(reader.text('a topic filter')); // [MQTT-3.10.3-1]
-  if (filters.length === 0) throw protocolError('UNSUBSCRIBE has no topic filter'); // [MQTT-3.10.3-2]
-  return { type: PacketType.Unsubscribe, packetId, filters, properties };
-}
-
-function decodeUnsuback(reader: PacketReader, version: ProtocolVersion): Unsuback {
-  const packetId = checkPacketId(reader.uint16('the packet identifier'), reader.packet);
-  const reasonCodes: number[] = [];
-  if (version !== 5) {
-    reader.expectEnd();
-    return { type: PacketType.Unsuback, packetId, reasonCodes, properties: undefined };
-  }
-  const properties = readProperties(reader, ACK_PROPERTIES);
-  while (reader.remaining > 0) reasonCodes.push(readReasonCode(reader, PacketType.Unsuback, 'client')); // [MQTT-3.11.3-2]
-  if (reasonCodes.length === 0) throw protocolError('UNSUBACK has no reason code');
-  return { type: PacketType.Unsuback, packetId, reasonCodes, properties };
-}
-
-function decodeDisconnect(
-  bytes: Uint8Array,
-  header: number,
-  body: number,
-  end: number,
-  version: ProtocolVersion,
-  role: Role,
-): Disconnect {
-  const type = PacketType.Disconnect;
-  if (version !== 5) {
-    checkReceiver(header, role, 'server');
-    checkFlags(header, 0, version);
-    checkEmpty(header, body, end);
-    return { type, reasonCode: 0, properties: undefined };
-  }
-  checkFlags(header, 0, version); // [MQTT-3.14.1-1]
-  if (body === end) return { type, reasonCode: 0, properties: undefined };
-  const reader = new PacketReader(bytes, body, end, 'DISCONNECT');
-  const reasonCode = readReasonCode(reader, type, role); // [MQTT-3.14.2-1]
-  const properties = readAckProperties(reader, DISCONNECT_PROPERTIES);
-  if (role === 'client' && properties?.sessionExpiryInterval !== undefined) {
-    throw protocolError('DISCONNECT from a server has a session expiry interval'); // [MQTT-3.14.2-2]
-  }
-  if (role === 'server' && properties?.serverReference !== undefined) {
-    throw protocolError('DISCONNECT from a client has a server reference');
-  }
-  return { type, reasonCode, properties };
-}
-
-function decodeAuth(reader: PacketReader, role: Role): Auth {
-  const reasonCode = reader.remaining === 0 ? 0 : reader.byte('the reason code');
-  checkReasonCode(reasonCode, PacketType.Auth, role); // [MQTT-3.15.2-1]
-  const properties = readAckProperties(reader, AUTH_PROPERTIES);
-  if (properties?.authenticationMethod === undefined) {
-    throw protocolError('AUTH has no authentication method'); // [MQTT-4.12.0-5]
-  }
-  return { type: PacketType.Auth, reasonCode, properties };
+  startReading(bytes, position, end, 1, level as ProtocolVersion, '>'); // For the fields that follow.
+  return level as ProtocolVersion;
 }

@@ -2,13 +2,13 @@
 // with decodePacket(), which reads them, and knows the two things that a single packet does not tell: the version of
 // the connection and whether a CONNECT has come already.
 
-import type { Role } from './decode-checks.ts';
-import { readProtocolVersion } from './decode-connect.ts';
-import { decodePacket } from './decode-packet.ts';
-import { CodecError, protocolError } from './errors.ts';
+import { forbidPresent } from './cursor.ts';
+import { decodePacket, type Role, readProtocolVersion } from './decode-packet.ts';
+import { invalid } from './errors.ts';
 import { FrameReader } from './frame-reader.ts';
+import { allocate, NO_BYTES } from './memory.ts';
 import { packetName } from './packet-names.ts';
-import { type Packet, PacketType, type ProtocolVersion } from './packets.ts';
+import type { Packet, ProtocolVersion, Puback } from './packets.ts';
 
 export interface DecoderOptions {
   /** The side that receives: a server gets CONNECT, SUBSCRIBE and so on, a client CONNACK, SUBACK and so on. */
@@ -26,11 +26,6 @@ export interface DecoderOptions {
   readonly ownsChunks?: boolean | undefined;
 }
 
-const NO_BYTES = new Uint8Array(0);
-/** Chunks up to this size are copied into shared blocks, because a block of memory per small chunk is slow. */
-const SMALL_CHUNK = 2048;
-const BLOCK_SIZE = 16_384;
-
 /**
  * Decodes the packets of one connection. Payloads and other binary fields may be kept. After an error the decoder
  * throws the same error again for ever: there is no way back into step with the stream.
@@ -43,10 +38,10 @@ const BLOCK_SIZE = 16_384;
  * });
  */
 export class Decoder {
-  readonly role: Role;
+  declare readonly role: Role;
   /** The version of the connection; `undefined` in a server's decoder until it has seen the CONNECT's. */
-  version: ProtocolVersion | undefined;
-  requestProblemInformation: boolean;
+  declare version: ProtocolVersion | undefined;
+  declare requestProblemInformation: boolean;
   readonly #ownsChunks: boolean;
   readonly #frames: FrameReader;
   #hasPacket = false;
@@ -54,15 +49,13 @@ export class Decoder {
   // The memory that the frames stand in, and the memory that their payloads are views of.
   #source: Uint8Array = NO_BYTES;
   #kept: Uint8Array = NO_BYTES;
-  #block: Uint8Array = NO_BYTES;
-  #blockUsed = 0;
 
-  constructor(options: DecoderOptions) {
-    this.role = options.role;
-    this.version = options.version ?? (options.role === 'client' ? 4 : undefined);
-    this.requestProblemInformation = options.requestProblemInformation ?? true;
-    this.#ownsChunks = options.ownsChunks ?? false;
-    this.#frames = new FrameReader(options.maxPacketSize);
+  constructor({ role, version, maxPacketSize, requestProblemInformation, ownsChunks }: DecoderOptions) {
+    this.role = role;
+    this.version = version ?? (role === 'client' ? 4 : undefined);
+    this.requestProblemInformation = requestProblemInformation ?? true;
+    this.#ownsChunks = ownsChunks ?? false;
+    this.#frames = new FrameReader(maxPacketSize);
   }
 
   /** The largest packet accepted, counting all its bytes. May be changed between packets. */
@@ -124,21 +117,18 @@ export class Decoder {
   #decode(): Packet {
     const frames = this.#frames;
     const type = frames.header >> 4;
-    if (this.role === 'server' && (type === PacketType.Connect) === this.#hasPacket) this.#checkFirst(type);
+    // [MQTT-3.1.0-2]: no second CONNECT. [MQTT-3.1.0-1]: CONNECT is the first packet, unless the caller knows the version,
+    // so that the CONNECT went another way.
+    const isBad = (type === 1) === this.#hasPacket && (this.#hasPacket || this.version === undefined);
+    if (isBad && this.role === 'server') throw invalid(0x82, `${packetName(type)} is out of turn`);
     this.#hasPacket = true;
     const version = this.version ?? readProtocolVersion(frames.bytes, frames.body, frames.end);
     // Set before the CONNECT is decoded, so that a bad one can be answered in its version.
     this.version = version;
-    const bytes = mayHoldBinary(type) ? this.#keep() : frames.bytes;
+    const bytes = (BINARY >> type) & 1 ? this.#keep() : frames.bytes;
     const packet = decodePacket(bytes, frames.header, frames.body, frames.end, version, this.role);
     if (!this.requestProblemInformation) refuseProblemInformation(packet);
     return packet;
-  }
-
-  #checkFirst(type: number): void {
-    if (this.#hasPacket) throw protocolError('CONNECT came a second time'); // [MQTT-3.1.0-2]
-    if (this.version !== undefined) return; // The caller knows the version, so the CONNECT went another way.
-    throw protocolError(`the first packet is ${packetName(type)} instead of CONNECT`); // [MQTT-3.1.0-1]
   }
 
   /** Memory with the current frame at the same offsets, that nobody will write to again. */
@@ -151,47 +141,22 @@ export class Decoder {
     if (this.#ownsChunks) return bytes;
     if (this.#source === bytes) return this.#kept;
     this.#source = bytes;
-    if (bytes.length > SMALL_CHUNK) {
-      this.#kept = new Uint8Array(bytes.length);
-    } else {
-      if (this.#blockUsed + bytes.length > this.#block.length) {
-        this.#block = new Uint8Array(BLOCK_SIZE);
-        this.#blockUsed = 0;
-      }
-      this.#kept = new Uint8Array(this.#block.buffer, this.#blockUsed, bytes.length);
-      this.#blockUsed += bytes.length;
-    }
+    this.#kept = allocate(bytes.length);
     this.#kept.set(bytes);
     return this.#kept;
   }
 }
 
-/** Whether a packet of this type can have a payload or a binary field. */
-function mayHoldBinary(type: number): boolean {
-  return (
-    type === PacketType.Publish ||
-    type === PacketType.Connect ||
-    type === PacketType.Connack ||
-    type === PacketType.Auth
-  );
-}
+/** The types that can have a payload or a binary field, as bits: CONNECT, CONNACK, PUBLISH, AUTH. */
+const BINARY = 0b1000_0000_0000_1110;
+/** The types whose reason string and user properties a client can decline, as bits: acknowledgements but CONNACK, AUTH. */
+const DECLINABLE = 0b1000_1010_1111_0000;
 
 /** [MQTT-3.1.2-29] */
 function refuseProblemInformation(packet: Packet): void {
-  switch (packet.type) {
-    case PacketType.Puback:
-    case PacketType.Pubrec:
-    case PacketType.Pubrel:
-    case PacketType.Pubcomp:
-    case PacketType.Suback:
-    case PacketType.Unsuback:
-    case PacketType.Auth:
-      if (packet.properties?.reasonString !== undefined || packet.properties?.userProperties !== undefined) {
-        throw new CodecError(
-          'TOBYMQ_PACKET_INVALID',
-          0x82,
-          `${packetName(packet.type)} has a reason string or user properties, though the client asked for none`,
-        );
-      }
-  }
+  if (((DECLINABLE >> packet.type) & 1) === 0) return;
+  const { reasonString, userProperties } = (packet as Puback).properties ?? {};
+  // The packet has just been read, so the error tells its name.
+  forbidPresent('reasonString', reasonString);
+  forbidPresent('userProperties', userProperties);
 }

@@ -23,9 +23,9 @@ export type CodecErrorCode =
  */
 export class CodecError extends Error {
   override readonly name: string = 'CodecError';
-  readonly code: CodecErrorCode;
+  declare readonly code: CodecErrorCode;
   /** What a CONNACK or DISCONNECT should carry: 0x81, 0x82, 0x84, 0x94, 0x95 ... */
-  readonly reasonCode: number;
+  declare readonly reasonCode: number;
 
   constructor(code: CodecErrorCode, reasonCode: number, message: string) {
     super(message);
@@ -41,44 +41,24 @@ export class CodecError extends Error {
 export class UnsupportedProtocolError extends CodecError {
   override readonly name = 'UnsupportedProtocolError';
   /** The protocol name if it is one of MQTT's two, else `undefined`. */
-  readonly protocolName: 'MQTT' | 'MQIsdp' | undefined;
+  declare readonly protocolName: 'MQTT' | 'MQIsdp' | undefined;
   /** The level byte as received. */
-  readonly level: number;
+  declare readonly level: number;
   /**
    * The version whose CONNACK form tells the client: 4 means `20 02 00 01`, 5 means `20 03 00 84 00`. It is
    * `undefined` for a foreign protocol name, which gets no answer at all: the peer does not speak MQTT.
    */
-  readonly answerVersion: 4 | 5 | undefined;
+  declare readonly answerVersion: 4 | 5 | undefined;
 
   constructor(protocolName: 'MQTT' | 'MQIsdp' | undefined, level: number) {
-    super(
-      'TOBYMQ_PROTOCOL_UNSUPPORTED',
-      0x84,
-      protocolName === undefined
-        ? 'CONNECT has a protocol name that is neither "MQTT" nor "MQIsdp"'
-        : `CONNECT has protocol name "${protocolName}" with level ${level}; supported are MQIsdp 3, MQTT 4 and MQTT 5`,
-    );
+    super('TOBYMQ_PROTOCOL_UNSUPPORTED', 0x84, `CONNECT: ${protocolName} ${level} is unsupported`);
     this.protocolName = protocolName;
     this.level = level;
-    this.answerVersion =
-      protocolName === undefined ? undefined : protocolName === 'MQTT' && level > 5 ? 5 : 4;
+    this.answerVersion = protocolName && (protocolName === 'MQTT' && level > 5 ? 5 : 4);
   }
 }
 
-// Short makers for the packages' own use. They are functions of one expression so that the code that decides stays
-// readable and small enough to be inlined; the error is built only when it is needed.
-
-/** Bytes that cannot be parsed as the standard says: reason code 0x81. */
-export function malformed(message: string): CodecError {
-  return new CodecError('TOBYMQ_PACKET_INVALID', 0x81, message);
-}
-
-/** Bytes that parse but say something forbidden: reason code 0x82. */
-export function protocolError(message: string): CodecError {
-  return new CodecError('TOBYMQ_PACKET_INVALID', 0x82, message);
-}
-
-/** A packet that no valid bytes exist for. */
-export function notEncodable(message: string): CodecError {
-  return new CodecError('TOBYMQ_PACKET_NOT_ENCODABLE', 0x82, message);
+/** The error for received bytes: 0x81 if they cannot be parsed, 0x82 if they parse but say something forbidden. */
+export function invalid(reasonCode: number, message: string): CodecError {
+  return new CodecError('TOBYMQ_PACKET_INVALID', reasonCode, message);
 }

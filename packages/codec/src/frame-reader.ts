@@ -6,7 +6,9 @@
 // arrive and ends at exactly the packet's size, so a declared length reserves nothing, and 256 MB in small chunks are
 // copied about twice in total.
 
-import { CodecError, malformed } from './errors.ts';
+import { CodecError } from './errors.ts';
+import { NO_BYTES } from './memory.ts';
+import { integer, readVariableByteInteger } from './variable-byte-integer.ts';
 
 /** The largest packet that MQTT can express: first byte, four length bytes, 268,435,455 bytes. */
 export const MAX_PACKET_SIZE = 268_435_460;
@@ -14,7 +16,6 @@ export const MAX_PACKET_SIZE = 268_435_460;
 /** An assembled packet above this size gives its memory back at once instead of keeping the buffer for the next. */
 const KEEP_BUFFER_MAX = 65_536;
 const FIRST_BUFFER_SIZE = 256;
-const NO_BYTES = new Uint8Array(0);
 
 /**
  * Finds whole packets in a stream of chunks.
@@ -29,15 +30,15 @@ const NO_BYTES = new Uint8Array(0);
  */
 export class FrameReader {
   /** The largest packet accepted, counting all its bytes. May be changed between packets. */
-  maxPacketSize: number;
+  declare maxPacketSize: number;
   /** Where the packet that next() found stands: `bytes[start..end)`, its body from `body` on. */
-  bytes: Uint8Array = NO_BYTES;
+  declare bytes: Uint8Array;
   /** The packet's first byte: type and flags. */
-  header = 0;
-  start = 0;
+  declare header: number;
+  declare start: number;
   /** The offset after the remaining length. */
-  body = 0;
-  end = 0;
+  declare body: number;
+  declare end: number;
 
   // The chunk being read and how far it is read.
   #chunk: Uint8Array = NO_BYTES;
@@ -54,6 +55,7 @@ export class FrameReader {
 
   constructor(maxPacketSize: number = MAX_PACKET_SIZE) {
     this.maxPacketSize = maxPacketSize;
+    this.#show(NO_BYTES, 0, 0, 0);
   }
 
   /** How many received bytes wait here because their packet is not complete or was not asked for. */
@@ -70,11 +72,7 @@ export class FrameReader {
   feed(chunk: Uint8Array): void {
     if (this.#position < this.#limit) {
       // The caller stopped in the middle of the chunk before; what it left comes first.
-      const rest = this.#chunk.subarray(this.#position, this.#limit);
-      const joined = new Uint8Array(rest.length + chunk.length);
-      joined.set(rest);
-      joined.set(chunk, rest.length);
-      chunk = joined;
+      chunk = joined(this.#chunk.subarray(this.#position, this.#limit), chunk);
     }
     this.#chunk = chunk;
     this.#position = 0;
@@ -83,9 +81,7 @@ export class FrameReader {
 
   /** Copies what is left of the chunk, for a caller that stops in the middle of it and reuses its memory. */
   keepRest(): void {
-    this.#chunk = copyOf(this.#chunk, this.#position, this.#limit);
-    this.#limit -= this.#position;
-    this.#position = 0;
+    this.feed(NO_BYTES);
   }
 
   /**
@@ -109,98 +105,82 @@ export class FrameReader {
       if (this.#partial.length > KEEP_BUFFER_MAX) this.#partial = NO_BYTES;
       this.bytes = NO_BYTES;
     }
-    if (this.#partialLength > 0) return this.#fillPartial();
+    if (this.#partialLength > 0) return this.#assemble();
 
     const chunk = this.#chunk;
     const start = this.#position;
-    const available = this.#limit - start;
-    if (available < 2) {
-      if (available === 1) this.#keepPartial();
-      else this.#chunk = NO_BYTES; // All is read: do not hold on to the caller's memory.
-      return false;
-    }
-    // Nearly all packets are below 128 bytes or have a length of two bytes; the loop is for all lengths above 127.
+    if (this.#limit - start < 2) return this.#assemble();
+    // Nearly all packets are below 128 bytes or have a length of two bytes; the function is for all lengths above 127.
     let length = chunk[start + 1]!;
     let body = start + 2;
     if (length > 127) {
-      const lengthBytes = readRemainingLength(chunk, start + 1, this.#limit);
-      if (lengthBytes === 0) {
-        this.#keepPartial();
-        return false;
-      }
-      length = remainingLength;
-      body = start + 1 + lengthBytes;
+      body = readVariableByteInteger(chunk, start + 1, this.#limit);
+      length = integer;
     }
     const end = body + length;
-    if (end - start > this.maxPacketSize) throw tooLarge(end - start, this.maxPacketSize);
-    if (end > this.#limit) {
-      this.#keepPartial();
-      return false;
-    }
-    this.bytes = chunk;
-    this.header = chunk[start]!;
-    this.start = start;
-    this.body = body;
-    this.end = end;
+    // What cannot be shown in place is assembled, and what is too large is refused there.
+    if (body === 0 || end > this.#limit || end - start > this.maxPacketSize) return this.#assemble();
     this.#position = end;
-    return true;
+    return this.#show(chunk, start, body, end);
   }
 
-  /** Moves the unread rest of the chunk, the beginning of a packet, into the buffer. */
-  #keepPartial(): void {
-    this.#append(this.#limit - this.#position, MAX_PACKET_SIZE);
-    this.#readPartialLength();
-    this.#chunk = NO_BYTES;
-    this.#position = 0;
-    this.#limit = 0;
-  }
-
-  /** Goes on assembling a packet from the chunk. True when that packet is complete. */
-  #fillPartial(): boolean {
+  /** Moves a packet, or the beginning of one, from the chunk into the buffer. True when it is complete there. */
+  #assemble(): boolean {
     // Length bytes one at a time, because what follows them may already belong to the next packet.
     while (this.#partialEnd === 0) {
-      if (this.#position === this.#limit) return false;
-      this.#append(1, MAX_PACKET_SIZE);
-      this.#readPartialLength();
+      if (this.#position === this.#limit) return this.#release();
+      this.#append(1);
+      const body = readVariableByteInteger(this.#partial, 1, this.#partialLength);
+      if (body === 0) continue;
+      const size = body + integer;
+      if (size > this.maxPacketSize) {
+        throw new CodecError(
+          'TOBYMQ_PACKET_TOO_LARGE',
+          0x95,
+          `${size} bytes are more than the maximum of ${this.maxPacketSize}`,
+        );
+      }
+      this.#partialBody = body;
+      this.#partialEnd = size;
     }
     const missing = this.#partialEnd - this.#partialLength;
     const available = this.#limit - this.#position;
-    this.#append(missing < available ? missing : available, this.#partialEnd);
-    if (missing > available) {
-      this.#chunk = NO_BYTES;
-      this.#position = 0;
-      this.#limit = 0;
-      return false;
-    }
-    this.bytes = this.#partial;
-    this.header = this.#partial[0]!;
-    this.start = 0;
-    this.body = this.#partialBody;
-    this.end = this.#partialEnd;
+    this.#append(Math.min(missing, available));
+    if (missing > available) return this.#release();
+    this.#show(this.#partial, 0, this.#partialBody, this.#partialEnd);
     this.#partialLength = 0;
-    this.#partialBody = 0;
     this.#partialEnd = 0;
     this.#isPartialShown = true;
     return true;
   }
 
-  #readPartialLength(): void {
-    const lengthBytes = readRemainingLength(this.#partial, 1, this.#partialLength);
-    if (lengthBytes === 0) return;
-    const size = 1 + lengthBytes + remainingLength;
-    if (size > this.maxPacketSize) throw tooLarge(size, this.maxPacketSize);
-    this.#partialBody = 1 + lengthBytes;
-    this.#partialEnd = size;
+  #show(bytes: Uint8Array, start: number, body: number, end: number): boolean {
+    this.bytes = bytes;
+    this.header = bytes[start] ?? 0;
+    this.start = start;
+    this.body = body;
+    this.end = end;
+    return true;
   }
 
-  /** Appends `count` bytes of the chunk to the partial packet, growing the buffer to at most `sizeMax`. */
-  #append(count: number, sizeMax: number): void {
+  /** All is read: does not hold on to the caller's memory. */
+  #release(): boolean {
+    this.#chunk = NO_BYTES;
+    this.#position = 0;
+    this.#limit = 0;
+    return false;
+  }
+
+  /** Appends `count` bytes of the chunk to the partial packet, growing the buffer to at most that packet's size. */
+  #append(count: number): void {
     const length = this.#partialLength + count;
     if (length > this.#partial.length) {
       const doubled = Math.max(FIRST_BUFFER_SIZE, this.#partial.length * 2, length);
-      const grown = new Uint8Array(doubled < sizeMax ? doubled : sizeMax);
-      grown.set(this.#partial.subarray(0, this.#partialLength));
-      this.#partial = grown;
+      this.#partial = joined(
+        this.#partial.subarray(0, this.#partialLength),
+        NO_BYTES,
+        Math.min(doubled, this.#partialEnd || FIRST_BUFFER_SIZE),
+      );
     }
     const from = this.#position;
     this.#partial.set(this.#chunk.subarray(from, from + count), this.#partialLength);
@@ -209,37 +189,10 @@ export class FrameReader {
   }
 }
 
-/** The value that readRemainingLength() read. A variable instead of an object, because this runs for every packet. */
-let remainingLength = 0;
-
-/** Reads the remaining length at `offset` into `remainingLength`; returns its number of bytes, 0 if it is cut short. */
-function readRemainingLength(bytes: Uint8Array, offset: number, limit: number): number {
-  let value = 0;
-  for (let index = 0; index < 4; index++) {
-    if (offset + index >= limit) return 0;
-    const byte = bytes[offset + index]!;
-    value |= (byte & 127) << (7 * index);
-    if (byte < 128) {
-      // [MQTT-1.5.5-1] binds the sender to the shortest form, so a longer one is a broken or a hostile sender.
-      if (byte === 0 && index > 0) throw malformed('the remaining length is not in its shortest form');
-      remainingLength = value;
-      return index + 1;
-    }
-  }
-  throw malformed('the remaining length has more than 4 bytes');
-}
-
-function tooLarge(size: number, maxPacketSize: number): CodecError {
-  return new CodecError(
-    'TOBYMQ_PACKET_TOO_LARGE',
-    0x95,
-    `a packet of ${size} bytes is larger than the maximum packet size of ${maxPacketSize} bytes`,
-  );
-}
-
-/** A copy that is not a view. Uint8Array's own slice() would share memory if the chunk is a Node Buffer. */
-function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const copy = new Uint8Array(end - start);
-  copy.set(bytes.subarray(start, end));
+/** A copy of two runs of bytes. (slice() would share memory if the chunk is a Node Buffer.) */
+function joined(first: Uint8Array, second: Uint8Array, size = first.length + second.length): Uint8Array {
+  const copy = new Uint8Array(size);
+  copy.set(first);
+  copy.set(second, first.length);
   return copy;
 }

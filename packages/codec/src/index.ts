@@ -1,16 +1,15 @@
 // @tobymq/codec: packets to bytes and bytes to packets, and the rules of topics. See the README for the ideas.
 
-export type { Role } from './decode-checks.ts';
-export { readProtocolVersion } from './decode-connect.ts';
-export { decodePacket } from './decode-packet.ts';
+export { patchPacketId, readTopic } from './cursor.ts';
+export { decodePacket, type Role, readProtocolVersion } from './decode-packet.ts';
 export { Decoder, type DecoderOptions } from './decoder.ts';
 export { ackSize, encode, encodedSize, encodeInto, PINGREQ, PINGRESP, writeAck } from './encoder.ts';
 export { CodecError, type CodecErrorCode, UnsupportedProtocolError } from './errors.ts';
 export { FrameReader, MAX_PACKET_SIZE } from './frame-reader.ts';
 export { packetName } from './packet-names.ts';
 export * from './packets.ts';
-export { PublishHead, patchMessageExpiry, patchPacketId } from './publish-head.ts';
-export { isSameBytes, PublishReader, readTopic } from './publish-reader.ts';
+export { PublishHead, patchMessageExpiry } from './publish-head.ts';
+export { isSameBytes, PublishReader } from './publish-reader.ts';
 export * from './reason-codes.ts';
 export {
   checkTopicFilter,

@@ -1,23 +1,9 @@
 // The packets' names as the standards write them, for error messages.
 
-const NAMES = [
-  'a packet of the reserved type 0',
-  'CONNECT',
-  'CONNACK',
-  'PUBLISH',
-  'PUBACK',
-  'PUBREC',
-  'PUBREL',
-  'PUBCOMP',
-  'SUBSCRIBE',
-  'SUBACK',
-  'UNSUBSCRIBE',
-  'UNSUBACK',
-  'PINGREQ',
-  'PINGRESP',
-  'DISCONNECT',
-  'AUTH',
-] as const;
+const NAMES =
+  'CONNECT CONNACK PUBLISH PUBACK PUBREC PUBREL PUBCOMP SUBSCRIBE SUBACK UNSUBSCRIBE UNSUBACK PINGREQ PINGRESP DISCONNECT AUTH'.split(
+    ' ',
+  );
 
 /**
  * The name of a packet type, for logs and errors.
@@ -26,5 +12,5 @@ const NAMES = [
  * packetName(PacketType.Puback); // 'PUBACK'
  */
 export function packetName(type: number): string {
-  return NAMES[type] ?? `a packet of the unknown type ${type}`;
+  return NAMES[type - 1] ?? `type ${type}`;
 }

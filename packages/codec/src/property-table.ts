@@ -1,6 +1,6 @@
 // The properties of MQTT 5.0 as a table: which there are, what they hold, what values they may have, and which packet
-// may carry which. Reader and writer both walk these lists, so that a property is described in one place. (PUBLISH,
-// on the hot path, has reader and writer of its own in publish-properties.ts.)
+// may carry which. Reader and writer both walk it, so that a property is described in one place. It is text that is
+// taken apart at the start, because as objects it would be three times as long in a browser's bundle.
 
 import type {
   AckProperties,
@@ -8,12 +8,13 @@ import type {
   ConnackProperties,
   ConnectProperties,
   DisconnectProperties,
+  PublishProperties,
   SubscribeProperties,
   UnsubscribeProperties,
   WillProperties,
 } from './packets.ts';
 
-// The identifiers of the properties of PUBLISH have names, because its own reader and writer use them.
+// The identifiers that the reader and the writer of PUBLISH ask for.
 export const PAYLOAD_FORMAT_INDICATOR = 0x01;
 export const MESSAGE_EXPIRY_INTERVAL = 0x02;
 export const CONTENT_TYPE = 0x03;
@@ -23,133 +24,72 @@ export const SUBSCRIPTION_IDENTIFIER = 0x0b;
 export const TOPIC_ALIAS = 0x23;
 export const USER_PROPERTY = 0x26;
 
-/** What the value of a property looks like on the wire; `boolean` is a byte that is 0 or 1. */
-export type PropertyType =
-  | 'boolean'
-  | 'byte'
-  | 'uint16'
-  | 'uint32'
-  | 'variable'
-  | 'text'
-  | 'topic'
-  | 'binary'
-  | 'pairs';
-
-/** One property: its identifier, the name of its field in our packets, its type, and the least and greatest value. */
+/**
+ * One property: its identifier, the name of its field in our packets, and its type as in TABLE. `isList` is for those
+ * that may come several times, whose field is an array.
+ */
 export interface PropertySpec {
   readonly id: number;
   readonly name: string;
-  readonly type: PropertyType;
+  readonly type: string;
   readonly min: number;
-  readonly max: number;
+  readonly isList: boolean;
 }
 
 /**
- * The properties that one kind of packet may have, in the order in which the encoder writes them. `of` is never there; it
- * ties the list to the type that reading it gives.
+ * The properties that one kind of packet may have, in the order in which the encoder writes them, and by identifier.
+ * `of` is never there; it ties the list to the type that reading it gives.
  */
-export type PropertySet<T> = readonly PropertySpec[] & { readonly of?: T };
-
-function spec(id: number, name: string, type: PropertyType, min = 0, max = 0xffff_ffff): PropertySpec {
-  return { id, name, type, min, max };
+export interface PropertySet<T> {
+  readonly specs: readonly PropertySpec[];
+  readonly byId: readonly (PropertySpec | undefined)[];
+  readonly of?: T;
 }
 
-const payloadFormatIndicator = spec(PAYLOAD_FORMAT_INDICATOR, 'payloadFormatIndicator', 'byte', 0, 1);
-const messageExpiryInterval = spec(MESSAGE_EXPIRY_INTERVAL, 'messageExpiryInterval', 'uint32');
-const contentType = spec(CONTENT_TYPE, 'contentType', 'text');
-const responseTopic = spec(RESPONSE_TOPIC, 'responseTopic', 'topic');
-const correlationData = spec(CORRELATION_DATA, 'correlationData', 'binary');
-const subscriptionIdentifier = spec(
-  SUBSCRIPTION_IDENTIFIER,
-  'subscriptionIdentifier',
-  'variable',
-  1,
-  268_435_455,
+// Each is: identifier in hexadecimal, type, name. The types are: 1 a byte that is 0 or 1, f the same as false or true,
+// 2 and 4 a number of so many bytes, v a Variable Byte Integer, s a string, t a topic name, b bytes, p a pair of strings.
+// The digit after the type is the least value, 0 if there is none. `*`: there may be several.
+const TABLE =
+  '01 1 payloadFormatIndicator,02 4 messageExpiryInterval,03 s contentType,08 t responseTopic,09 b correlationData,' +
+  '0b v1 subscriptionIdentifier,0B v1* subscriptionIdentifiers,11 4 sessionExpiryInterval,' +
+  '12 s assignedClientIdentifier,13 2 serverKeepAlive,15 s authenticationMethod,16 b authenticationData,' +
+  '17 f requestProblemInformation,18 4 willDelayInterval,19 f requestResponseInformation,1a s responseInformation,' +
+  '1c s serverReference,1f s reasonString,21 21 receiveMaximum,22 2 topicAliasMaximum,23 2 topicAlias,24 1 maximumQoS,' +
+  '25 f retainAvailable,26 p0* userProperties,27 41 maximumPacketSize,28 f wildcardSubscriptionAvailable,' +
+  '29 f subscriptionIdentifierAvailable,2a f sharedSubscriptionAvailable';
+
+const SPECS: Readonly<Record<string, PropertySpec>> = Object.fromEntries(
+  TABLE.split(',').map((row) => {
+    const [id, type, name] = row.split(' ') as [string, string, string];
+    const spec = {
+      id: Number.parseInt(id, 16),
+      name,
+      type: type[0]!,
+      min: Number(type[1] ?? 0),
+      isList: type.length > 2,
+    };
+    return [id, spec];
+  }),
 );
-const sessionExpiryInterval = spec(0x11, 'sessionExpiryInterval', 'uint32');
-const assignedClientIdentifier = spec(0x12, 'assignedClientIdentifier', 'text');
-const serverKeepAlive = spec(0x13, 'serverKeepAlive', 'uint16', 0, 65_535);
-const authenticationMethod = spec(0x15, 'authenticationMethod', 'text');
-const authenticationData = spec(0x16, 'authenticationData', 'binary');
-const requestProblemInformation = spec(0x17, 'requestProblemInformation', 'boolean');
-const willDelayInterval = spec(0x18, 'willDelayInterval', 'uint32');
-const requestResponseInformation = spec(0x19, 'requestResponseInformation', 'boolean');
-const responseInformation = spec(0x1a, 'responseInformation', 'text');
-const serverReference = spec(0x1c, 'serverReference', 'text');
-const reasonString = spec(0x1f, 'reasonString', 'text');
-const receiveMaximum = spec(0x21, 'receiveMaximum', 'uint16', 1, 65_535);
-const topicAliasMaximum = spec(0x22, 'topicAliasMaximum', 'uint16', 0, 65_535);
-const maximumQoS = spec(0x24, 'maximumQoS', 'byte', 0, 1);
-const retainAvailable = spec(0x25, 'retainAvailable', 'boolean');
-const userProperties = spec(USER_PROPERTY, 'userProperties', 'pairs');
-const maximumPacketSize = spec(0x27, 'maximumPacketSize', 'uint32', 1);
-const wildcardSubscriptionAvailable = spec(0x28, 'wildcardSubscriptionAvailable', 'boolean');
-const subscriptionIdentifierAvailable = spec(0x29, 'subscriptionIdentifierAvailable', 'boolean');
-const sharedSubscriptionAvailable = spec(0x2a, 'sharedSubscriptionAvailable', 'boolean');
 
-export const CONNECT_PROPERTIES: PropertySet<ConnectProperties> = [
-  sessionExpiryInterval,
-  receiveMaximum,
-  maximumPacketSize,
-  topicAliasMaximum,
-  requestResponseInformation,
-  requestProblemInformation,
-  userProperties,
-  authenticationMethod,
-  authenticationData,
-];
+function setOf<T>(ids: string): PropertySet<T> {
+  const specs = ids.split(' ').map((id) => SPECS[id]!);
+  const byId: (PropertySpec | undefined)[] = [];
+  for (const spec of specs) byId[spec.id] = spec;
+  return { specs, byId };
+}
 
-export const WILL_PROPERTIES: PropertySet<WillProperties> = [
-  willDelayInterval,
-  payloadFormatIndicator,
-  messageExpiryInterval,
-  contentType,
-  responseTopic,
-  correlationData,
-  userProperties,
-];
-
+export const CONNECT_PROPERTIES: PropertySet<ConnectProperties> = setOf('11 21 27 22 19 17 26 15 16');
+export const WILL_PROPERTIES: PropertySet<WillProperties> = setOf('18 01 02 03 08 09 26');
 // In the order of Mosquitto, because there are tools and tests that compare its CONNACK byte by byte.
-export const CONNACK_PROPERTIES: PropertySet<ConnackProperties> = [
-  topicAliasMaximum,
-  serverKeepAlive,
-  assignedClientIdentifier,
-  retainAvailable,
-  maximumPacketSize,
-  receiveMaximum,
-  maximumQoS,
-  sessionExpiryInterval,
-  reasonString,
-  userProperties,
-  wildcardSubscriptionAvailable,
-  subscriptionIdentifierAvailable,
-  sharedSubscriptionAvailable,
-  responseInformation,
-  serverReference,
-  authenticationMethod,
-  authenticationData,
-];
-
+export const CONNACK_PROPERTIES: PropertySet<ConnackProperties> = setOf(
+  '22 13 12 25 27 21 24 11 1f 26 28 29 2a 1a 1c 15 16',
+);
+/** 0B is the Subscription Identifier as a list: a PUBLISH has one for each subscription that it matches. */
+export const PUBLISH_PROPERTIES: PropertySet<PublishProperties> = setOf('01 02 03 08 09 0B 23 26');
 /** For PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK and UNSUBACK. */
-export const ACK_PROPERTIES: PropertySet<AckProperties> = [reasonString, userProperties];
-
-export const SUBSCRIBE_PROPERTIES: PropertySet<SubscribeProperties> = [
-  subscriptionIdentifier,
-  userProperties,
-];
-
-export const UNSUBSCRIBE_PROPERTIES: PropertySet<UnsubscribeProperties> = [userProperties];
-
-export const DISCONNECT_PROPERTIES: PropertySet<DisconnectProperties> = [
-  sessionExpiryInterval,
-  reasonString,
-  userProperties,
-  serverReference,
-];
-
-export const AUTH_PROPERTIES: PropertySet<AuthProperties> = [
-  authenticationMethod,
-  authenticationData,
-  reasonString,
-  userProperties,
-];
+export const ACK_PROPERTIES: PropertySet<AckProperties> = setOf('1f 26');
+export const SUBSCRIBE_PROPERTIES: PropertySet<SubscribeProperties> = setOf('0b 26');
+export const UNSUBSCRIBE_PROPERTIES: PropertySet<UnsubscribeProperties> = setOf('26');
+export const DISCONNECT_PROPERTIES: PropertySet<DisconnectProperties> = setOf('11 1f 26 1c');
+export const AUTH_PROPERTIES: PropertySet<AuthProperties> = setOf('15 16 1f 26');

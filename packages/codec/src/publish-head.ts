@@ -5,17 +5,13 @@
 // for each receiver writes the packet identifier at `packetIdAt`. The forwarded properties go out as the bytes that
 // came in (PublishReader.copyForwardedProperties), so nothing about them can change by accident [MQTT-3.3.2-17].
 
-import { notEncodable } from './errors.ts';
+import { checkedLength, patchPacketId } from './cursor.ts';
+import { NO_BYTES } from './memory.ts';
 import type { ProtocolVersion, QoS } from './packets.ts';
 import { SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS } from './property-table.ts';
 import { writeBytes } from './utf8.ts';
-import {
-  MAX_VARIABLE_BYTE_INTEGER,
-  variableByteIntegerSize,
-  writeVariableByteInteger,
-} from './variable-byte-integer.ts';
+import { variableByteIntegerSize, writeVariableByteInteger } from './variable-byte-integer.ts';
 
-const NO_BYTES = new Uint8Array(0);
 const NO_IDENTIFIERS: readonly number[] = [];
 
 /**
@@ -62,15 +58,11 @@ export class PublishHead {
   /** Writes the head; returns the offset after it, where the payload belongs. */
   write(target: Uint8Array, offset: number): number {
     const remaining = this.#remainingLength();
-    if (remaining > MAX_VARIABLE_BYTE_INTEGER) {
-      throw notEncodable(`PUBLISH has ${remaining} bytes after its length, more than 268,435,455`);
-    }
     // [MQTT-3.3.1-2]: no DUP with QoS 0.
     target[offset++] = 0x30 | (this.dup && this.qos > 0 ? 8 : 0) | (this.qos << 1) | (this.retain ? 1 : 0);
     offset = writeVariableByteInteger(target, offset, remaining);
-    target[offset++] = this.topic.length >>> 8;
-    target[offset++] = this.topic.length & 255;
-    offset = writeBytes(target, offset, this.topic);
+    patchPacketId(target, offset, this.topic.length); // A length is two bytes as well.
+    offset = writeBytes(target, offset + 2, this.topic);
     if (this.qos === 0) {
       this.packetIdAt = -1; // [MQTT-2.2.1-2]
     } else {
@@ -84,9 +76,9 @@ export class PublishHead {
     this.propertiesAt = offset;
     offset = writeBytes(target, offset, this.properties);
     if (this.topicAlias !== 0) {
-      target[offset++] = TOPIC_ALIAS;
-      target[offset++] = this.topicAlias >>> 8;
-      target[offset++] = this.topicAlias & 255;
+      target[offset] = TOPIC_ALIAS;
+      patchPacketId(target, offset + 1, this.topicAlias);
+      offset += 3;
     }
     for (const identifier of this.subscriptionIdentifiers) {
       target[offset++] = SUBSCRIPTION_IDENTIFIER;
@@ -96,12 +88,10 @@ export class PublishHead {
   }
 
   #remainingLength(): number {
-    let remaining = 2 + this.topic.length + (this.qos === 0 ? 0 : 2) + this.payloadSize;
-    if (this.version === 5) {
-      const propertiesSize = this.#propertiesSize();
-      remaining += variableByteIntegerSize(propertiesSize) + propertiesSize;
-    }
-    return remaining;
+    // Without properties there is no property length of one byte either: 1 - 1 is 0.
+    const size = this.version === 5 ? this.#propertiesSize() : -1;
+    const fixedSize = 2 + this.topic.length + (this.qos && 2);
+    return checkedLength(fixedSize + variableByteIntegerSize(size) + size + this.payloadSize);
   }
 
   #propertiesSize(): number {
@@ -111,16 +101,8 @@ export class PublishHead {
   }
 }
 
-/** Writes a packet identifier where PublishHead.packetIdAt says. */
-export function patchPacketId(target: Uint8Array, packetIdAt: number, packetId: number): void {
-  target[packetIdAt] = packetId >>> 8;
-  target[packetIdAt + 1] = packetId & 255;
-}
-
 /** Writes a message expiry interval at its place in forwarded properties (PublishReader.forwardedExpiryOffset). */
 export function patchMessageExpiry(target: Uint8Array, expiryAt: number, seconds: number): void {
-  target[expiryAt] = seconds >>> 24;
-  target[expiryAt + 1] = seconds >>> 16;
-  target[expiryAt + 2] = seconds >>> 8;
-  target[expiryAt + 3] = seconds;
+  patchPacketId(target, expiryAt, seconds >>> 16);
+  patchPacketId(target, expiryAt + 2, seconds);
 }

@@ -217,7 +217,7 @@ test('a payload that makes the packet longer than a remaining length can say is 
 test('a packet that does not fit into the buffer is refused', () => {
   const target = new Uint8Array(6);
   expect(encodeInto(publish, 4, target, 1)).toBe(6);
-  expect(() => encodeInto(publish, 4, target, 2)).toThrow('PUBLISH takes 5 bytes, but the buffer has 4 left');
+  expect(() => encodeInto(publish, 4, target, 2)).toThrow('PUBLISH: 5 bytes are more than the buffer has');
 });
 
 test('fields that are left out have their defaults', () => {

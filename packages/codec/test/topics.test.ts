@@ -32,9 +32,9 @@ test('N62, M20: spaces, empty levels and a lone slash are valid topic names and 
 test('MQTT-4.7.3-1, MQTT-4.7.3-2, MQTT-1.5.4-1: empty strings, U+0000 and lone surrogates are refused with the reason', () => {
   for (const check of [checkTopicName, checkTopicFilter]) {
     expect(check('')).toBe('is empty');
-    expect(check('a\0b')).toBe('contains U+0000');
+    expect(check('a\0b')).toBe('contains U+0000 or a lone surrogate');
     for (const text of ['\ud800', 'a\ud83d', '\ude00', '\ude00\ud83d', '\ud83dx']) {
-      expect(check(text)).toBe('contains a lone surrogate');
+      expect(check(text)).toBe('contains U+0000 or a lone surrogate');
     }
   }
 });
@@ -42,13 +42,13 @@ test('MQTT-4.7.3-1, MQTT-4.7.3-2, MQTT-1.5.4-1: empty strings, U+0000 and lone s
 test('MQTT-4.7.3-3: the length is counted in UTF-8 bytes', () => {
   for (const check of [checkTopicName, checkTopicFilter]) {
     expect(check('a'.repeat(65_535))).toBeUndefined();
-    expect(check('a'.repeat(65_536))).toBe('takes 65536 bytes, more than 65,535');
+    expect(check('a'.repeat(65_536))).toBe('is longer than 65,535 bytes');
     expect(check('ä'.repeat(32_767))).toBeUndefined();
-    expect(check('ä'.repeat(32_768))).toBe('takes 65536 bytes, more than 65,535');
+    expect(check('ä'.repeat(32_768))).toBe('is longer than 65,535 bytes');
     expect(check('€'.repeat(21_845))).toBeUndefined();
-    expect(check('€'.repeat(21_846))).toBe('takes 65538 bytes, more than 65,535');
+    expect(check('€'.repeat(21_846))).toBe('is longer than 65,535 bytes');
     expect(check('\u{1f600}'.repeat(16_383))).toBeUndefined();
-    expect(check('\u{1f600}'.repeat(16_384))).toBe('takes 65536 bytes, more than 65,535');
+    expect(check('\u{1f600}'.repeat(16_384))).toBe('is longer than 65,535 bytes');
   }
 });
 
