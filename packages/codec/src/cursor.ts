@@ -9,11 +9,12 @@
 // Every read checks that the packet has the bytes, whatever the lengths in the packet claim.
 
 import { CodecError, invalid } from './errors.ts';
+import { NO_BYTES } from './memory.ts';
 import { packetName } from './packet-names.ts';
 import type { ProtocolVersion } from './packets.ts';
 import { cachedText } from './text-cache.ts';
 import { checkTopicName } from './topics.ts';
-import { encoder, MAX_STRING_BYTES, textProblem, writeShortAscii } from './utf8.ts';
+import { encoder, isWellFormed, MAX_STRING_BYTES, textProblem, writeBytes, writeShortAscii } from './utf8.ts';
 import {
   integer,
   MAX_VARIABLE_BYTE_INTEGER,
@@ -27,6 +28,8 @@ const BODY = 5;
 const SCRATCH_SIZE = 4096;
 
 export let isWriting = false;
+/** Texts and bytes are checked, but not made: for properties that are only passed on. */
+export let isSkipping = false;
 /** Who may have sent the packet: `>` a client, `<` a server, `<>` either; for the rules of who may send what. */
 export let senders = '<>';
 export let type = 0;
@@ -47,6 +50,7 @@ export function startReading(
   sentBy = '<>',
 ): void {
   isWriting = false;
+  isSkipping = false;
   senders = sentBy;
   bytes = source;
   position = from;
@@ -55,15 +59,21 @@ export function startReading(
   version = protocolVersion;
 }
 
-/** Reading goes on from here. */
-export function moveTo(offset: number): void {
-  position = offset;
+/** What is read from here on is checked and not made. */
+export function startSkipping(): void {
+  isSkipping = true;
 }
 
 export function startWriting(packetType: number, protocolVersion: ProtocolVersion): void {
   if (scratch.length > 65_536) scratch = new Uint8Array(SCRATCH_SIZE); // It was a rare large packet.
   startReading(scratch, BODY, 0, packetType, protocolVersion);
   isWriting = true;
+}
+
+/** Names the packet whose fields are checked. */
+export function startChecking(packetType: number): void {
+  isWriting = true;
+  type = packetType;
 }
 
 /** What has been written since startWriting(), after `head` bytes that are left free for the caller. */
@@ -168,16 +178,30 @@ export function binary(what: string, value: unknown): Uint8Array {
     if (!(value instanceof Uint8Array && value.length <= MAX_STRING_BYTES)) {
       fail(`${what} is not bytes or is longer than 65,535 bytes`);
     }
-    uint(2, what, value.length);
-    need(value.length, what);
-    bytes.set(value, position);
-    position += value.length;
+    need(2 + value.length, what);
+    patchPacketId(bytes, position, value.length); // A length is two bytes as well.
+    position = writeBytes(bytes, position + 2, value);
     return value;
   }
-  const length = uint(2, what, 0);
+  const start = startOfField(what);
+  return isSkipping ? NO_BYTES : viewOf(bytes, start, position);
+}
+
+/** Steps over a field that has its length of two bytes before it; tells where its content starts. */
+function startOfField(what: string): number {
+  need(2, what);
+  const start = position + 2;
+  const length = (bytes[position]! << 8) | bytes[position + 1]!;
+  position = start;
   need(length, what);
   position += length;
-  return viewOf(bytes, position - length, position);
+  return start;
+}
+
+/** One byte, read. */
+export function readByte(what: string): number {
+  need(1, what);
+  return bytes[position++]!;
 }
 
 /** A string with its length of two bytes. */
@@ -193,24 +217,40 @@ export function text(what: string, value: unknown): string {
       if (problem !== undefined) fail(`${what} ${problem}`);
       next = start + encoder.encodeInto(value, bytes.subarray(start)).written;
     }
-    patchPacketId(bytes, position, next - start); // A length is two bytes as well; need() has made room.
+    patchPacketId(bytes, position, next - start);
     position = next;
     return value;
   }
-  const length = uint(2, what, 0);
-  need(length, what);
-  position += length;
-  return textAt(what, position - length);
+  const start = startOfField(what);
+  if (!isSkipping) return textAt(what, start);
+  return isWellFormed(bytes, start, position) ? '' : failText(what);
 }
 
 /** The text from `start` to the position. */
 function textAt(what: string, start: number): string {
-  return cachedText(bytes, start, position) ?? fail(`${what} contains U+0000 or is not UTF-8`, 0x81);
+  return cachedText(bytes, start, position) ?? failText(what);
+}
+
+function failText(what: string): never {
+  fail(`${what} contains U+0000 or is not UTF-8`, 0x81);
 }
 
 /** A string that is a topic name. */
 export function topic(what: string, value: unknown): string {
-  return checkTopic(what, text(what, value));
+  if (isWriting) {
+    if (typeof value !== 'string') forbid(what, value);
+    binary(what, topicBytes(what, value));
+    return value;
+  }
+  const start = startOfField(what);
+  return isSkipping && isPlain(start) ? '' : checkTopic(what, textAt(what, start));
+}
+
+/** Whether what stands from `start` to the position is ASCII above `+`, of which all are good in a topic name. */
+function isPlain(start: number): boolean {
+  if (start === position) return false;
+  for (; start < position; start++) if (bytes[start]! < 0x2c || bytes[start]! > 0x7e) return false;
+  return true;
 }
 
 function checkTopic(what: string, name: string): string {

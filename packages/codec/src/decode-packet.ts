@@ -3,9 +3,9 @@
 import { binary, forbid, position, readTopic, startReading, uint, viewOf } from './cursor.ts';
 import { UnsupportedProtocolError } from './errors.ts';
 import { body as readBody } from './packet-bodies.ts';
-import type { Packet, ProtocolVersion, PublishAckInput } from './packets.ts';
-import { values } from './properties.ts';
-import { PublishReader, propertiesFrom } from './publish-reader.ts';
+import type { Packet, ProtocolVersion } from './packets.ts';
+import { fromValues } from './publish-properties.ts';
+import { PublishReader } from './publish-reader.ts';
 
 /** The side that receives the packets. */
 export type Role = 'server' | 'client';
@@ -41,10 +41,10 @@ export function decodePacket(
 ): Packet {
   const type = header >> 4;
   if (type === 3) {
-    publish.read(bytes, header, body, end, version, role === 'server');
+    publish.read(bytes, header, body, end, version, role === 'server', false);
     const { qos, retain, dup, packetId, topicStart, topicEnd, payloadStart } = publish;
     // Before the topic is read, which begins anew.
-    const properties = publish.propertiesStart < publish.propertiesEnd ? propertiesFrom(values) : undefined;
+    const properties = publish.propertiesStart < publish.propertiesEnd ? fromValues() : undefined;
     return {
       type,
       // An empty topic name has got here, so there is a topic alias.
@@ -63,12 +63,6 @@ export function decodePacket(
   if ((others >> type) & 1) forbid('the receiver', role);
   // [MQTT-2.1.3-1]; 3.1.1: [MQTT-2.2.2-2]. MQTT 3.1 leaves bits without meaning unchecked. [MQTT-3.14.1-1], [MQTT-3.15.1-1]
   if ((header & 15) !== flagsOf(type) && version !== 3) forbid('flags', header & 15, 0x81);
-  // The short form of the acknowledgements is frequent, so it is read by hand.
-  if (end - body === 2 && type >> 2 === 1) {
-    const packetId = (bytes[body]! << 8) | bytes[body + 1]!;
-    if (packetId !== 0)
-      return { type: type as PublishAckInput['type'], packetId, reasonCode: 0, properties: undefined };
-  }
   return readBody({});
 }
 

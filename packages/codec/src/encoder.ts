@@ -8,10 +8,10 @@ import {
   forbid,
   inRange,
   NEEDS_5,
+  startChecking,
   startWriting,
   topicBytes,
   type,
-  version,
   written,
 } from './cursor.ts';
 import { flagsOf } from './decode-packet.ts';
@@ -21,6 +21,7 @@ import type { PacketInput, ProtocolVersion, PublishAckInput, PublishInput } from
 import { writeProperties } from './properties.ts';
 import { PUBLISH_PROPERTIES } from './property-table.ts';
 import { PublishHead } from './publish-head.ts';
+import { toValues } from './publish-properties.ts';
 import { writeBytes } from './utf8.ts';
 import { variableByteIntegerSize, writeVariableByteInteger } from './variable-byte-integer.ts';
 
@@ -36,15 +37,13 @@ import { variableByteIntegerSize, writeVariableByteInteger } from './variable-by
  */
 export function encode(packet: PacketInput, version: ProtocolVersion): Uint8Array {
   const target = allocate(prepare(packet, version));
-  write(target, 0);
+  write(packet, target, 0);
   return target;
 }
 
 /** The number of bytes that encode() gives; refuses the same packets. */
 export function encodedSize(packet: PacketInput, version: ProtocolVersion): number {
-  const size = prepare(packet, version);
-  tail = NO_BYTES;
-  return size;
+  return prepare(packet, version);
 }
 
 /**
@@ -59,18 +58,13 @@ export function encodeInto(
 ): number {
   const size = prepare(packet, version);
   if (offset + size > target.length) fail(`${size} bytes are more than the buffer has`);
-  return write(target, offset);
+  return write(packet, target, offset);
 }
 
 /** PINGREQ, the same in all versions. */
 export const PINGREQ: Uint8Array = Uint8Array.of(0xc0, 0x00);
 /** PINGRESP, the same in all versions. */
 export const PINGRESP: Uint8Array = Uint8Array.of(0xd0, 0x00);
-
-/** The size of an acknowledgement that writeAck() writes. */
-export function ackSize(reasonCode: number): number {
-  return reasonCode === 0 ? 4 : 5;
-}
 
 /**
  * Writes PUBACK, PUBREC, PUBREL or PUBCOMP without properties into a buffer; returns the offset after it. This is for
@@ -92,28 +86,28 @@ export function writeAck(
   return offset + 5;
 }
 
-// What prepare() has made ready for write(), which follows at once: the head of a PUBLISH, and the payload or all bytes
-// of another packet. They are variables because a program's packets have many shapes, so that each reading of a field
-// costs 5 ns or more on Node 20: so they are read once.
+// What prepare() has made ready for write(), which follows at once: the head of a PUBLISH, or the bytes of another packet.
+// They are variables because a program's packets have many shapes, so that each reading of a field costs 5 ns or more on
+// Node 20: so they are read once.
 const head = new PublishHead();
-let tail: Uint8Array = NO_BYTES;
+let whole: Uint8Array = NO_BYTES;
 const shortAck = new Uint8Array(4);
 
 /** The size of a packet; refuses packets that cannot be encoded. */
 function prepare(packet: PacketInput, version: ProtocolVersion): number {
+  if (packet.type === 3) return preparePublish(packet, version);
   startWriting(packet.type, version);
-  if (packet.type === 3) return preparePublish(packet);
   if (isPublishAck(packet) && packet.properties === undefined && !packet.reasonCode) {
-    tail = shortAck;
-    return writeAck(tail, 0, packet.type, inRange('packetId', packet.packetId, 1, 65_535));
+    whole = shortAck;
+    return writeAck(whole, 0, packet.type, inRange('packetId', packet.packetId, 1, 65_535));
   }
   body(packet);
   const remaining = checkedLength(written(0).length);
-  tail = written(1 + variableByteIntegerSize(remaining));
+  whole = written(1 + variableByteIntegerSize(remaining));
   // [MQTT-2.1.3-1], [MQTT-3.6.1-1], [MQTT-3.8.1-1], [MQTT-3.10.1-1]
-  tail[0] = (type << 4) | flagsOf(type);
-  writeVariableByteInteger(tail, 1, remaining);
-  return tail.length;
+  whole[0] = (type << 4) | flagsOf(type);
+  writeVariableByteInteger(whole, 1, remaining);
+  return whole.length;
 }
 
 /** PUBACK, PUBREC, PUBREL and PUBCOMP are 4 to 7. */
@@ -122,14 +116,13 @@ function isPublishAck(packet: PacketInput): packet is PublishAckInput {
 }
 
 /** Writes the packet that is prepared. */
-function write(target: Uint8Array, offset: number): number {
-  if (type === 3) offset = head.write(target, offset);
-  offset = writeBytes(target, offset, tail);
-  tail = NO_BYTES; // It may be large: do not hold on to it.
-  return offset;
+function write(packet: PacketInput, target: Uint8Array, offset: number): number {
+  if (packet.type !== 3) return writeBytes(target, offset, whole);
+  return writeBytes(target, head.write(target, offset), packet.payload ?? NO_BYTES);
 }
 
-function preparePublish(packet: PublishInput): number {
+function preparePublish(packet: PublishInput, version: ProtocolVersion): number {
+  startChecking(3);
   const {
     topic,
     qos = 0,
@@ -149,7 +142,9 @@ function preparePublish(packet: PublishInput): number {
   head.properties = NO_BYTES;
   if (properties !== undefined) {
     if (version !== 5) fail(NEEDS_5);
-    writeProperties(PUBLISH_PROPERTIES, properties);
+    startWriting(3, version);
+    toValues(properties);
+    writeProperties(PUBLISH_PROPERTIES);
     head.properties = written(0);
   }
   head.version = version;
@@ -158,6 +153,5 @@ function preparePublish(packet: PublishInput): number {
   head.dup = dup;
   head.packetId = packetId;
   head.payloadSize = payload.length;
-  tail = payload;
   return head.size() + payload.length;
 }

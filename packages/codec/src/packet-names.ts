@@ -1,9 +1,9 @@
-// The packets' names as the standards write them, for error messages.
+// The names of packet types for people, as the standard writes them.
 
-const NAMES =
-  'CONNECT CONNACK PUBLISH PUBACK PUBREC PUBREL PUBCOMP SUBSCRIBE SUBACK UNSUBSCRIBE UNSUBACK PINGREQ PINGRESP DISCONNECT AUTH'.split(
-    ' ',
-  );
+import { PacketType } from './packets.ts';
+
+// The types count from 1, in the order of the list.
+const NAMES = Object.keys(PacketType);
 
 /**
  * The name of a packet type, for logs and errors.
@@ -12,5 +12,5 @@ const NAMES =
  * packetName(PacketType.Puback); // 'PUBACK'
  */
 export function packetName(type: number): string {
-  return NAMES[type - 1] ?? `type ${type}`;
+  return NAMES[type - 1]?.toUpperCase() ?? `type ${type}`;
 }

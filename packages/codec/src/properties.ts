@@ -6,10 +6,12 @@ import {
   enterSection,
   fail,
   forbid,
+  isSkipping,
   isWriting,
   leaveSection,
   NEEDS_5,
   position,
+  readByte,
   text,
   topic,
   uint,
@@ -40,7 +42,8 @@ export function properties<T extends object>(set: PropertySet<T>, given: T | und
     for (const [name, field] of Object.entries(given)) {
       if (field !== undefined && !set.specs.some((spec) => spec.name === name)) forbid('a property', name);
     }
-    writeProperties(set, given);
+    for (const { id, name } of set.specs) values[id] = (given as Readonly<Record<string, unknown>>)[name];
+    writeProperties(set);
   }
   leaveSection(mark);
   return result;
@@ -51,34 +54,37 @@ export function readProperties<T>(
   set: PropertySet<T>,
   onProperty?: (id: number, start: number) => void,
 ): readonly unknown[] {
-  values.fill(undefined);
+  for (const { id } of set.specs) values[id] = undefined;
   while (position < end) {
     const start = position;
-    const id = variableByteInteger('a property', 0);
+    const id = readByte('a property'); // None has an identifier above 127, which would take more.
     const spec = set.byId[id];
     if (spec === undefined) return forbid('a property', id, 0x81);
     const known = values[id];
+    const field = value(spec);
     if (!spec.isList) {
       if (known !== undefined) fail(`${spec.name} is repeated`);
-      values[id] = value(spec);
+      values[id] = field;
+    } else if (isSkipping) {
+      values[id] = ((known as number | undefined) ?? 0) + 1; // A count does without a list.
     } else if (known === undefined) {
-      values[id] = [value(spec)];
+      values[id] = [field];
     } else {
-      (known as unknown[]).push(value(spec));
+      (known as unknown[]).push(field);
     }
     onProperty?.(id, start);
   }
   return values;
 }
 
-/** The properties that were read last, by identifier. */
+/** The properties that were read last, or are to be written, by identifier. */
 export const values: unknown[] = new Array(43).fill(undefined);
 
-/** Writes properties without their length. */
-export function writeProperties<T extends object>(set: PropertySet<T>, given: T): void {
-  const fields = given as Readonly<Record<string, unknown>>;
-  for (const spec of set.specs) {
-    const field = fields[spec.name];
+/** Writes the properties that stand in `values`, without their length. */
+export function writeProperties<T>({ specs }: PropertySet<T>): void {
+  for (let index = 0; index < specs.length; index++) {
+    const spec = specs[index]!;
+    const field = values[spec.id];
     if (field === undefined) continue;
     if (!spec.isList) writeProperty(spec, field);
     else if (!Array.isArray(field)) forbid(spec.name, field);
@@ -101,8 +107,10 @@ function value({ id, type, name, min }: PropertySpec, given?: unknown): unknown 
     case 'b':
       return binary(name, given);
     case 'p': {
-      const pair = given as readonly unknown[] | undefined;
-      return [text(name, pair?.[0]), text(name, pair?.[1])]; // [MQTT-1.5.7-1]
+      const pair = given as readonly unknown[] | undefined; // [MQTT-1.5.7-1]
+      const key = text(name, pair?.[0]);
+      const content = text(name, pair?.[1]);
+      return isSkipping ? key : [key, content];
     }
     case 'v':
       return variableByteInteger(name, given, min);

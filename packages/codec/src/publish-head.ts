@@ -8,11 +8,8 @@
 import { checkedLength, patchPacketId } from './cursor.ts';
 import { NO_BYTES } from './memory.ts';
 import type { ProtocolVersion, QoS } from './packets.ts';
-import { SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS } from './property-table.ts';
 import { writeBytes } from './utf8.ts';
 import { variableByteIntegerSize, writeVariableByteInteger } from './variable-byte-integer.ts';
-
-const NO_IDENTIFIERS: readonly number[] = [];
 
 /**
  * Writes the heads of PUBLISH packets. One instance serves any number of packets. Its parts have to be valid: the topic
@@ -37,17 +34,15 @@ export class PublishHead {
   topic: Uint8Array = NO_BYTES;
   /** Only written if `qos` is not 0; 0 stands for one to be patched in later. */
   packetId = 0;
-  /** Properties as bytes, without their length. This and what follows is for 5.0 only. */
+  /**
+   * Properties as bytes, without their length; for 5.0 only. These are the forwarded ones and whatever belongs to the
+   * receiver: subscription identifiers, a topic alias.
+   */
   properties: Uint8Array = NO_BYTES;
-  /** 0 for none. */
-  topicAlias = 0;
-  subscriptionIdentifiers: readonly number[] = NO_IDENTIFIERS;
   payloadSize = 0;
 
   /** Where write() put the packet identifier; -1 if the packet has none. */
   packetIdAt = -1;
-  /** Where write() put `properties`; -1 if the packet has none. */
-  propertiesAt = -1;
 
   /** The number of bytes that write() writes. The whole packet has `payloadSize` more. */
   size(): number {
@@ -70,39 +65,15 @@ export class PublishHead {
       patchPacketId(target, offset, this.packetId);
       offset += 2;
     }
-    this.propertiesAt = -1;
     if (this.version !== 5) return offset;
-    offset = writeVariableByteInteger(target, offset, this.#propertiesSize());
-    this.propertiesAt = offset;
-    offset = writeBytes(target, offset, this.properties);
-    if (this.topicAlias !== 0) {
-      target[offset] = TOPIC_ALIAS;
-      patchPacketId(target, offset + 1, this.topicAlias);
-      offset += 3;
-    }
-    for (const identifier of this.subscriptionIdentifiers) {
-      target[offset++] = SUBSCRIPTION_IDENTIFIER;
-      offset = writeVariableByteInteger(target, offset, identifier);
-    }
-    return offset;
+    offset = writeVariableByteInteger(target, offset, this.properties.length);
+    return writeBytes(target, offset, this.properties);
   }
 
   #remainingLength(): number {
     // Without properties there is no property length of one byte either: 1 - 1 is 0.
-    const size = this.version === 5 ? this.#propertiesSize() : -1;
+    const size = this.version === 5 ? this.properties.length : -1;
     const fixedSize = 2 + this.topic.length + (this.qos && 2);
     return checkedLength(fixedSize + variableByteIntegerSize(size) + size + this.payloadSize);
   }
-
-  #propertiesSize(): number {
-    let size = this.properties.length + (this.topicAlias === 0 ? 0 : 3);
-    for (const identifier of this.subscriptionIdentifiers) size += 1 + variableByteIntegerSize(identifier);
-    return size;
-  }
-}
-
-/** Writes a message expiry interval at its place in forwarded properties (PublishReader.forwardedExpiryOffset). */
-export function patchMessageExpiry(target: Uint8Array, expiryAt: number, seconds: number): void {
-  patchPacketId(target, expiryAt, seconds >>> 16);
-  patchPacketId(target, expiryAt + 2, seconds);
 }

@@ -1,7 +1,7 @@
 // PUBLISH in place: where its fields stand, without an object being made, or a string unless there are properties.
 //
 // This is for a server that routes and forwards. It validates everything that can be judged from the packet alone but
-// for the topic's characters: a server knows nearly every topic already and compares its bytes with isSameBytes(), so
+// for the topic's characters: a server knows nearly every topic already and compares its bytes with those, so
 // it calls readTopic(), which validates, only for topics that it sees for the first time. PUBLISH as an object
 // (decodePacket) is made from the same reading, so that there is one place that knows the rules.
 //
@@ -15,26 +15,22 @@ import {
   forbid,
   forbidPresent,
   inRange,
-  moveTo,
   position,
   end as sectionEnd,
   startReading,
+  startSkipping,
 } from './cursor.ts';
-import type { ProtocolVersion, PublishProperties, QoS, UserProperties } from './packets.ts';
+import type { ProtocolVersion, PublishProperties, QoS } from './packets.ts';
 import { readProperties } from './properties.ts';
 import {
-  CONTENT_TYPE,
-  CORRELATION_DATA,
   MESSAGE_EXPIRY_INTERVAL,
-  PAYLOAD_FORMAT_INDICATOR,
   PUBLISH_PROPERTIES,
-  RESPONSE_TOPIC,
   SUBSCRIPTION_IDENTIFIER,
   TOPIC_ALIAS,
-  USER_PROPERTY,
 } from './property-table.ts';
+import { fromValues } from './publish-properties.ts';
 
-const NO_VALUES: readonly unknown[] = [];
+const NONE_DROPPED: number[] = [];
 
 /**
  * Reads PUBLISH packets in place. One instance serves any number of packets; its fields tell about the last one.
@@ -60,30 +56,14 @@ export class PublishReader {
   declare payloadEnd: number;
   /** 0 if the packet has none. */
   declare topicAlias: number;
-  /** -1 if the packet has none. */
-  declare payloadFormatIndicator: -1 | 0 | 1;
   /** Seconds; -1 if the packet has none. */
   declare messageExpiryInterval: number;
-  declare subscriptionIdentifierCount: number;
-  declare userPropertyCount: number;
-  declare hasContentType: boolean;
-  declare hasResponseTopic: boolean;
-  declare hasCorrelationData: boolean;
   /** How many bytes the properties take without topic alias and subscription identifiers. */
   declare forwardedPropertiesSize: number;
   /** Where in the forwarded properties the four bytes of the message expiry interval stand; -1 if there is none. */
   declare forwardedExpiryOffset: number;
   /** Where the properties begin and end that are not passed on, in turns. */
-  readonly #dropped: number[] = [];
-  readonly #onProperty = (id: number, start: number): void => {
-    if (id === TOPIC_ALIAS || id === SUBSCRIPTION_IDENTIFIER) {
-      this.#dropped.push(start, position);
-      this.forwardedPropertiesSize -= position - start;
-    } else if (id === MESSAGE_EXPIRY_INTERVAL) {
-      // What was dropped so far is all properties without the forwarded ones.
-      this.forwardedExpiryOffset = start + 1 - this.propertiesEnd + this.forwardedPropertiesSize;
-    }
-  };
+  #dropped: number[] = NONE_DROPPED;
 
   constructor() {
     // Sets every field, from a PUBLISH of 3.1.1 with the topic name "t": shorter than a default for each of them.
@@ -92,7 +72,8 @@ export class PublishReader {
 
   /**
    * Reads the packet whose body is `bytes[body..end)` and whose first byte is `header`. Throws a CodecError if it is
-   * bad; the fields are then without meaning.
+   * bad; the fields are then without meaning. The texts of the properties are checked and, unless `skipsTexts` is false,
+   * not made.
    */
   read(
     bytes: Uint8Array,
@@ -101,60 +82,69 @@ export class PublishReader {
     end: number,
     version: ProtocolVersion,
     fromClient: boolean,
+    skipsTexts = true,
   ): void {
-    startReading(bytes, body, end, 3, version);
     const qos = (header >> 1) & 3;
-    this.retain = (header & 1) !== 0;
-    this.dup = (header & 8) !== 0;
-    // [MQTT-3.3.1-4], [MQTT-3.3.1-2]; MQTT 3.1 does not forbid DUP with QoS 0.
-    if (qos === 3 || (this.dup && qos === 0 && version !== 3)) forbid('flags', header & 15, 0x81);
-    this.qos = qos as QoS;
+    const dup = (header & 8) !== 0;
     const topicStart = body + 2;
     const topicEnd = topicStart + ((bytes[body]! << 8) | bytes[body + 1]!);
     const fixedEnd = qos === 0 ? topicEnd : topicEnd + 2;
+    const packetId = qos === 0 ? 0 : (bytes[topicEnd]! << 8) | bytes[topicEnd + 1]!;
+    startReading(bytes, fixedEnd, end, 3, version);
+    // [MQTT-3.3.1-4], [MQTT-3.3.1-2]; MQTT 3.1 does not forbid DUP with QoS 0.
+    if (qos === 3 || (dup && qos === 0 && version !== 3)) forbid('flags', header & 15, 0x81);
     if (topicStart > end || fixedEnd > end) fail('topic is cut short', 0x81);
+    if (qos !== 0) inRange('packetId', packetId, 1, 65_535); // [MQTT-2.2.1-3]
+    this.qos = qos as QoS;
+    this.retain = (header & 1) !== 0;
+    this.dup = dup;
     this.topicStart = topicStart;
     this.topicEnd = topicEnd;
-    this.packetId = qos === 0 ? 0 : (bytes[topicEnd]! << 8) | bytes[topicEnd + 1]!;
-    if (qos !== 0) inRange('packetId', this.packetId, 1, 65_535); // [MQTT-2.2.1-3]
-    let propertiesStart = fixedEnd;
-    let propertiesEnd = fixedEnd;
-    if (version === 5) {
-      moveTo(fixedEnd);
-      enterSection('properties');
-      propertiesStart = position;
-      propertiesEnd = sectionEnd;
-    }
+    this.packetId = packetId;
+    this.topicAlias = 0;
+    this.messageExpiryInterval = -1;
+    this.forwardedExpiryOffset = -1;
+    this.#dropped = NONE_DROPPED;
+    if (version === 5) enterSection('properties');
+    const propertiesStart = position;
+    const propertiesEnd = version === 5 ? sectionEnd : position;
     this.propertiesStart = propertiesStart;
     this.propertiesEnd = propertiesEnd;
     this.payloadStart = propertiesEnd;
     this.payloadEnd = end;
     this.forwardedPropertiesSize = propertiesEnd - propertiesStart;
-    this.forwardedExpiryOffset = -1;
-    this.#dropped.length = 0;
-    const values =
-      propertiesStart < propertiesEnd ? readProperties(PUBLISH_PROPERTIES, this.#onProperty) : NO_VALUES;
+    if (propertiesStart < propertiesEnd) this.#readProperties(fromClient, skipsTexts);
+    // [MQTT-4.7.3-1]
+    if (topicStart === topicEnd && this.topicAlias === 0) fail('topic is empty');
+  }
+
+  #readProperties(fromClient: boolean, skipsTexts: boolean): void {
+    if (skipsTexts) startSkipping();
+    const values = readProperties(PUBLISH_PROPERTIES, this.#drop);
     // [MQTT-3.3.4-6]
     if (fromClient) forbidPresent('subscriptionIdentifiers', values[SUBSCRIPTION_IDENTIFIER]);
-    // [MQTT-4.7.3-1]
-    if (topicStart === topicEnd && values[TOPIC_ALIAS] === undefined) {
-      fail('topic is empty');
-    }
     this.topicAlias = (values[TOPIC_ALIAS] as number | undefined) ?? 0;
-    this.payloadFormatIndicator = (values[PAYLOAD_FORMAT_INDICATOR] as 0 | 1 | undefined) ?? -1;
     this.messageExpiryInterval = (values[MESSAGE_EXPIRY_INTERVAL] as number | undefined) ?? -1;
-    this.subscriptionIdentifierCount = countOf(values[SUBSCRIPTION_IDENTIFIER]);
-    this.userPropertyCount = countOf(values[USER_PROPERTY]);
-    this.hasContentType = values[CONTENT_TYPE] !== undefined;
-    this.hasResponseTopic = values[RESPONSE_TOPIC] !== undefined;
-    this.hasCorrelationData = values[CORRELATION_DATA] !== undefined;
   }
+
+  /** Notes a property that has just been read if it is not passed on, or changed on the way. */
+  readonly #drop = (id: number, start: number): void => {
+    if (id === TOPIC_ALIAS || id === SUBSCRIPTION_IDENTIFIER) {
+      if (this.#dropped === NONE_DROPPED) this.#dropped = [];
+      this.#dropped.push(start, position);
+      this.forwardedPropertiesSize -= position - start;
+    } else if (id === MESSAGE_EXPIRY_INTERVAL) {
+      // What was dropped so far is all properties without the forwarded ones.
+      this.forwardedExpiryOffset = start + 1 - this.propertiesEnd + this.forwardedPropertiesSize;
+    }
+  };
 
   /** The properties of the packet read last as an object, for hooks and for logs. */
   decodeProperties(bytes: Uint8Array): PublishProperties | undefined {
     if (this.propertiesStart === this.propertiesEnd) return undefined;
     startReading(bytes, this.propertiesStart, this.propertiesEnd, 3, 5);
-    return propertiesFrom(readProperties(PUBLISH_PROPERTIES));
+    readProperties(PUBLISH_PROPERTIES);
+    return fromValues();
   }
 
   /**
@@ -173,40 +163,4 @@ export class PublishReader {
     }
     return offset;
   }
-}
-
-function countOf(list: unknown): number {
-  return (list as readonly unknown[] | undefined)?.length ?? 0;
-}
-
-/** The object of the properties by identifier, whose types the property table has made sure of. */
-export function propertiesFrom(values: readonly unknown[]): PublishProperties {
-  // A literal: putting the fields in one by one, by the names in the table, takes twice the time.
-  return {
-    payloadFormatIndicator: values[PAYLOAD_FORMAT_INDICATOR] as 0 | 1 | undefined,
-    messageExpiryInterval: values[MESSAGE_EXPIRY_INTERVAL] as number | undefined,
-    contentType: values[CONTENT_TYPE] as string | undefined,
-    responseTopic: values[RESPONSE_TOPIC] as string | undefined,
-    correlationData: values[CORRELATION_DATA] as Uint8Array | undefined,
-    userProperties: values[USER_PROPERTY] as UserProperties | undefined,
-    topicAlias: values[TOPIC_ALIAS] as number | undefined,
-    subscriptionIdentifiers: values[SUBSCRIPTION_IDENTIFIER] as readonly number[] | undefined,
-  };
-}
-
-/** Whether `a[aStart..aEnd)` and `b[bStart..bEnd)` hold the same bytes. */
-export function isSameBytes(
-  a: Uint8Array,
-  aStart: number,
-  aEnd: number,
-  b: Uint8Array,
-  bStart: number,
-  bEnd: number,
-): boolean {
-  if (aEnd - aStart !== bEnd - bStart) return false;
-  const shift = bStart - aStart;
-  for (let index = aStart; index < aEnd; index++) {
-    if (a[index] !== b[index + shift]) return false;
-  }
-  return true;
 }

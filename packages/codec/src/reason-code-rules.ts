@@ -24,6 +24,6 @@ const CODES: Readonly<Record<number, string>> = {
 
 /** Whether a code may stand in a packet of this type from the senders: `>` client, `<` server, `<>` either. */
 export function isReasonCodeAllowed(version: number, type: number, code: number, senders: string): boolean {
-  const allowed = (CODES[version === 5 ? type : -type] ?? '').split(' ');
-  return ['', ...senders].some((sender) => allowed.includes(code.toString(16) + sender));
+  const allowed = ` ${CODES[version === 5 ? type : -type]} `;
+  return ['', ...senders].some((sender) => allowed.includes(` ${code.toString(16)}${sender} `));
 }

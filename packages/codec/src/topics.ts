@@ -25,11 +25,6 @@ export function checkTopicName(name: string): string | undefined {
   return textProblem(name); // [MQTT-4.7.3-2], [MQTT-4.7.3-3]
 }
 
-/** Whether a string is a valid topic name. */
-export function isTopicName(name: string): boolean {
-  return checkTopicName(name) === undefined;
-}
-
 /** What `checkTopicFilter` may be told. */
 export interface TopicFilterOptions {
   /** Whether `$share/...` means a shared subscription and has its rules. Default: true. */
@@ -58,11 +53,6 @@ export function checkTopicFilter(filter: string, options?: TopicFilterOptions): 
   if (/[^/]#|#[\s\S]/.test(filter)) return 'has "#" not as the whole last level'; // [MQTT-4.7.1-1]
   if (/[^/]\+|\+[^/]/.test(filter)) return 'has "+" not as the whole level'; // [MQTT-4.7.1-2]
   return problem;
-}
-
-/** Whether a string is a valid topic filter. */
-export function isTopicFilter(filter: string, options?: TopicFilterOptions): boolean {
-  return checkTopicFilter(filter, options) === undefined;
 }
 
 /** A shared filter in its two parts. */

@@ -6,8 +6,7 @@
 /** Text fields have a length of two bytes. */
 export const MAX_STRING_BYTES = 65_535;
 
-// `fatal` refuses what is not well-formed; `ignoreBOM` keeps U+FEFF [MQTT-1.5.4-3].
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true }); // Keeps U+FEFF [MQTT-1.5.4-3].
 export const encoder = new TextEncoder();
 
 /** Up to here the loop beats TextEncoder. */
@@ -15,13 +14,24 @@ const SHORT_ENCODE = 64;
 
 /** Decodes a text field; `undefined` if it is not well-formed UTF-8 without U+0000. */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string | undefined {
-  try {
-    const text = decoder.decode(bytes.subarray(start, end));
-    if (!text.includes('\0')) return text;
-  } catch {
-    // Not well-formed: the same answer as for U+0000.
+  return isWellFormed(bytes, start, end) ? decoder.decode(bytes.subarray(start, end)) : undefined;
+}
+
+/** Whether the bytes are well-formed UTF-8 without U+0000, as a text field must be. */
+export function isWellFormed(bytes: Uint8Array, start: number, end: number): boolean {
+  while (start < end) {
+    const lead = bytes[start++]!;
+    if (lead > 0 && lead < 0x80) continue;
+    // How many bytes follow; 0x80 to 0xc1 and 0xf5 to 0xff lead nothing.
+    let following = lead < 0xc2 || lead > 0xf4 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    if (following === 0 || start + following > end) return false;
+    // The second byte tells forms that are longer than needed, surrogates [MQTT-1.5.4-1], and what is above U+10FFFF.
+    const low = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+    const high = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+    if (bytes[start]! < low || bytes[start]! > high) return false;
+    for (start++; following > 1; following--) if (bytes[start++]! >> 6 !== 2) return false;
   }
-  return undefined;
+  return true;
 }
 
 /** Why a string cannot be a text field, or `undefined` if it can. */
@@ -47,10 +57,10 @@ export function writeShortAscii(target: Uint8Array, offset: number, text: string
   return offset + length;
 }
 
-/** Copies bytes, returns the offset after them; a loop for few, because a call of set() costs as much as copying some thirty bytes. */
+/** Copies bytes, returns the offset after them; a loop for few, because a call of set() costs as much as copying some ten bytes. */
 export function writeBytes(target: Uint8Array, offset: number, bytes: Uint8Array): number {
   const length = bytes.length;
-  if (length > 32) {
+  if (length > 10) {
     target.set(bytes, offset);
   } else {
     for (let index = 0; index < length; index++) target[offset + index] = bytes[index]!;

@@ -3,13 +3,11 @@
 import {
   Decoder,
   encode,
-  isSameBytes,
   MAX_PACKET_SIZE,
   PacketType,
   PublishHead,
   type PublishInput,
   PublishReader,
-  patchMessageExpiry,
   patchPacketId,
   readTopic,
   writeAck,
@@ -46,12 +44,6 @@ test.each(publishes)('the reader finds the fields of $name', ({ hex, version, to
   const { properties } = packet;
   expect(publish.topicAlias).toBe(properties?.topicAlias ?? 0);
   expect(publish.messageExpiryInterval).toBe(properties?.messageExpiryInterval ?? -1);
-  expect(publish.payloadFormatIndicator).toBe(properties?.payloadFormatIndicator ?? -1);
-  expect(publish.subscriptionIdentifierCount).toBe(properties?.subscriptionIdentifiers?.length ?? 0);
-  expect(publish.userPropertyCount).toBe(properties?.userProperties?.length ?? 0);
-  expect(publish.hasContentType).toBe(properties?.contentType !== undefined);
-  expect(publish.hasResponseTopic).toBe(properties?.responseTopic !== undefined);
-  expect(publish.hasCorrelationData).toBe(properties?.correlationData !== undefined);
 });
 
 test('nothing of an earlier packet is left in a reader', () => {
@@ -73,6 +65,9 @@ test.each(publishes)(
     const publish = read(bytes, version, to === 'server');
     const properties = new Uint8Array(publish.forwardedPropertiesSize);
     expect(publish.copyForwardedProperties(bytes, properties, 0)).toBe(properties.length);
+    if (publish.forwardedExpiryOffset >= 0) {
+      new DataView(properties.buffer).setUint32(publish.forwardedExpiryOffset, 4_000_000_000);
+    }
 
     const head = new PublishHead();
     head.version = version;
@@ -85,10 +80,6 @@ test.each(publishes)(
     expect(payloadAt).toBe(sent.length - 2);
     sent.set([0x21, 0x22], payloadAt);
     patchPacketId(sent, head.packetIdAt, 0xabcd);
-    if (publish.forwardedExpiryOffset >= 0) {
-      patchMessageExpiry(sent, head.propertiesAt + publish.forwardedExpiryOffset, 4_000_000_000);
-    }
-
     const { topicAlias, subscriptionIdentifiers, ...forwarded } = packet.properties ?? {};
     const expiry =
       forwarded.messageExpiryInterval === undefined ? {} : { messageExpiryInterval: 4_000_000_000 };
@@ -115,9 +106,6 @@ test('dropped properties may stand anywhere, and the place of the expiry is righ
   expect(publish.copyForwardedProperties(bytes, target, 1)).toBe(target.length);
   expect(hexOf(target.subarray(1))).toBe(hexOf(bytesOf(kept)));
   expect(publish.forwardedExpiryOffset).toBe(8);
-  expect(publish.subscriptionIdentifierCount).toBe(2);
-  patchMessageExpiry(target, 1 + publish.forwardedExpiryOffset, 0x01020304);
-  expect(hexOf(target)).toContain('0201020304');
 });
 
 test('a head is what encode() writes, for all versions, qualities and sizes', () => {
@@ -131,7 +119,7 @@ test('a head is what encode() writes, for all versions, qualities and sizes', ()
           version === 5 ? { properties: { topicAlias: 3, subscriptionIdentifiers: [1, 300] } } : undefined;
         const head = new PublishHead();
         Object.assign(head, { version, qos, packetId, topic, retain: true, payloadSize: size });
-        if (version === 5) Object.assign(head, { topicAlias: 3, subscriptionIdentifiers: [1, 300] });
+        if (version === 5) head.properties = bytesOf('23 0003 0b 01 0b ac02');
         const bytes = new Uint8Array(head.size() + size + 1);
         const payloadAt = head.write(bytes, 1);
         bytes.set(payload, payloadAt);
@@ -209,13 +197,4 @@ test('topics that were read before are the same, and only they', () => {
   expect(() => read('')).toThrow('is empty');
   expect(() => read('a/#')).toThrow('wildcard');
   expect(() => read('a/#')).toThrow('wildcard');
-});
-
-test('isSameBytes() compares ranges', () => {
-  const a = Uint8Array.of(1, 2, 3, 4);
-  const b = Uint8Array.of(9, 2, 3, 8);
-  expect(isSameBytes(a, 1, 3, b, 1, 3)).toBe(true);
-  expect(isSameBytes(a, 1, 4, b, 1, 4)).toBe(false);
-  expect(isSameBytes(a, 1, 3, b, 1, 4)).toBe(false);
-  expect(isSameBytes(a, 0, 0, b, 4, 4)).toBe(true);
 });

@@ -2,7 +2,6 @@
 // known topic nothing is decoded, looked up or asked: its bytes are compared with those of the last one, and the string,
 // the route, the rule's answer and the interested hooks are at hand.
 
-import { isSameBytes } from '@tobymq/codec';
 import type { Extension } from '../extension.ts';
 import type { Decision } from '../hooks.ts';
 import type { Route } from '../routing/router.ts';
@@ -39,9 +38,7 @@ export class TopicCache {
   /** The topic if it is the same as the last one. */
   last(bytes: Uint8Array, start: number, end: number): KnownTopic | undefined {
     const last = this.#last;
-    if (last === undefined || !isSameBytes(bytes, start, end, last.bytes, 0, last.bytes.length))
-      return undefined;
-    return last;
+    return last !== undefined && isSameAs(last.bytes, bytes, start, end) ? last : undefined;
   }
 
   get(topic: string): KnownTopic | undefined {
@@ -66,4 +63,13 @@ export class TopicCache {
   byAlias(alias: number): KnownTopic | undefined {
     return this.#aliases?.[alias];
   }
+}
+
+/** Whether `bytes[start..end)` are the bytes of a known topic. */
+function isSameAs(known: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== known.length) return false;
+  for (let index = 0; index < known.length; index++) {
+    if (known[index] !== bytes[start + index]) return false;
+  }
+  return true;
 }
