@@ -104,6 +104,16 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** An error of ours for one that came from somewhere else, as its cause. */
+export function causedBy(cause: unknown, code: ClientErrorCode, what: string, topic?: string): ClientError {
+  return new ClientError(code, `${what}: ${messageOf(cause)}`, { cause, topic });
+}
+
+/** An option of `connect()` or of a method that cannot be used. */
+export function invalidOption(what: string): ClientError {
+  return new ClientError('TOBYMQ_OPTION_INVALID', what);
+}
+
 /** A reason code as people look it up: `0x87`. */
 export function hex(reasonCode: number): string {
   return `0x${reasonCode.toString(16).padStart(2, '0')}`;
@@ -114,8 +124,6 @@ export function violation(reasonCode: number, what: string): ClientError {
   return new ClientError(
     'TOBYMQ_PROTOCOL_VIOLATION',
     `the server broke the protocol: ${what} (${hex(reasonCode)})`,
-    {
-      reasonCode,
-    },
+    { reasonCode },
   );
 }

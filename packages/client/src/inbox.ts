@@ -3,6 +3,7 @@
 /** A queue with the loop's side of it. */
 export class Inbox<T> implements AsyncIterableIterator<T> {
   readonly #onReturn: () => void;
+  readonly #maximum: number;
   readonly #values: T[] = [];
   readonly #takers: {
     readonly resolve: (result: IteratorResult<T>) => void;
@@ -11,8 +12,10 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
   #isEnded = false;
   #error: unknown;
 
-  constructor(onReturn: () => void) {
+  /** Of more than `maximum` waiting values only the newest are kept. */
+  constructor(onReturn: () => void, maximum = Number.POSITIVE_INFINITY) {
     this.#onReturn = onReturn;
+    this.#maximum = maximum;
   }
 
   push(value: T): void {
@@ -20,6 +23,7 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
     const taker = this.#takers.shift();
     if (taker === undefined) this.#values.push(value);
     else taker.resolve({ done: false, value });
+    if (this.#values.length > this.#maximum) this.#values.shift();
   }
 
   /** The loop ends after what has come; with an error it throws that. */
