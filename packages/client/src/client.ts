@@ -110,7 +110,7 @@ export class Client implements AsyncDisposable {
 
   /** The version that is spoken on the present connection. */
   get protocolVersion(): ProtocolVersion | undefined {
-    return this.#core.supervisor.connection?.version;
+    return this.#core.connection?.version;
   }
 
   /** What the server's last CONNACK said. */
@@ -343,7 +343,7 @@ export class Client implements AsyncDisposable {
 
   /** Proves again who we are, with the option `auth`, on the open connection. Resolves when the server is satisfied. */
   async reauthenticate(): Promise<void> {
-    const { connection } = this.#core.supervisor;
+    const { connection } = this.#core;
     if (connection === undefined)
       throw new ClientError('TOBYMQ_CONNECTION_LOST', 'reauthenticate() needs a connection');
     await connection.authentication.renew();
@@ -351,12 +351,13 @@ export class Client implements AsyncDisposable {
 
   /** Counters since the client was made, and what waits at the moment. */
   stats(): ClientStats {
-    const { outgoing, incoming, subscriptions, bytes, receivedCount, droppedCount, supervisor } = this.#core;
+    const { outgoing, incoming, subscriptions, traffic, receivedCount, droppedCount, supervisor } =
+      this.#core;
     return {
       messagesSent: outgoing.sentCount,
       messagesReceived: receivedCount,
-      bytesSent: bytes.sent,
-      bytesReceived: bytes.received,
+      bytesSent: traffic.sent,
+      bytesReceived: traffic.received,
       connects: supervisor.connectCount,
       queuedMessages: outgoing.queuedCount,
       queuedBytes: outgoing.queuedBytes,

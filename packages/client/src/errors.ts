@@ -109,6 +109,11 @@ export function causedBy(cause: unknown, code: ClientErrorCode, what: string, to
   return new ClientError(code, `${what}: ${messageOf(cause)}`, { cause, topic });
 }
 
+/** What was thrown, as an error of ours, which it may be already. */
+export function asClientError(cause: unknown, code: ClientErrorCode): ClientError {
+  return cause instanceof ClientError ? cause : new ClientError(code, messageOf(cause), { cause });
+}
+
 /** An option of `connect()` or of a method that cannot be used. */
 export function invalidOption(what: string): ClientError {
   return new ClientError('TOBYMQ_OPTION_INVALID', what);

@@ -6,16 +6,24 @@
 // With a session store the bytes of a turn wait until the store has written what they depend on.
 
 import { encodedSize, encodeInto, type PacketInput, type ProtocolVersion } from '@tobymq/codec';
+import type { Traffic } from './keep-alive.ts';
 import type { BytePipe } from './transports/transport.ts';
 
 const smallestBuffer = 4 * 1024;
 const largestBuffer = 64 * 1024;
 
+/** What an outbox needs of the connection's owner. */
+export interface OutboxOwner {
+  /** Counts what was handed to the transport. */
+  readonly traffic: Traffic;
+  /** What the bytes written so far have to wait for. */
+  gate(): Promise<void> | undefined;
+}
+
 export class Outbox {
   readonly #pipe: BytePipe;
   readonly #defer: (callback: () => void) => void;
-  /** What the bytes written so far have to wait for. */
-  readonly #gate: () => Promise<void> | undefined;
+  readonly #owner: OutboxOwner;
   #buffer = new Uint8Array(0);
   #bufferSize = smallestBuffer;
   #start = 0;
@@ -26,14 +34,11 @@ export class Outbox {
   #gated: Promise<unknown> | undefined;
   /** The transport wants a break: nothing but the small packets of the protocol should be added. */
   isCongested = false;
-  /** Since the keep-alive looked last. */
-  hasSent = false;
-  bytesSent = 0;
 
-  constructor(pipe: BytePipe, defer: (callback: () => void) => void, gate: () => Promise<void> | undefined) {
+  constructor(pipe: BytePipe, defer: (callback: () => void) => void, owner: OutboxOwner) {
     this.#pipe = pipe;
     this.#defer = defer;
-    this.#gate = gate;
+    this.#owner = owner;
   }
 
   /** Adds a packet whose encoded size is known. */
@@ -81,7 +86,7 @@ export class Outbox {
     if (this.#start === this.#end || this.#isClosed) return;
     const bytes = this.#buffer.subarray(this.#start, this.#end);
     this.#start = this.#end;
-    const gate = this.#gate();
+    const gate = this.#owner.gate();
     if (gate === undefined && this.#gated === undefined) {
       this.#send(bytes);
       return;
@@ -94,8 +99,7 @@ export class Outbox {
   }
 
   #send(bytes: Uint8Array): void {
-    this.hasSent = true;
-    this.bytesSent += bytes.length;
+    this.#owner.traffic.sent += bytes.length;
     if (!this.#pipe.send(bytes)) this.isCongested = true;
   }
 

@@ -45,7 +45,7 @@ export class Outgoing {
     this.#clock = settings.clock;
     this.#ids = ids;
     this.#sender = new PublishSender(settings.clock, settings.outgoingTopicAliases);
-    this.#queue = new MessageQueue(settings.queueMessages, settings.queueBytes);
+    this.#queue = new MessageQueue(settings.offline.maxMessages, settings.offline.maxBytes);
   }
 
   get sentCount(): number {
@@ -109,7 +109,7 @@ export class Outgoing {
     if (connection !== undefined) {
       const limit = messageLimit(fields, connection.limits);
       if (limit !== undefined) throw limit;
-    } else if (fields.qos === 0 && !this.#settings.queueQoS0) {
+    } else if (fields.qos === 0 && !this.#settings.offline.qos0) {
       throw new ClientError(
         'TOBYMQ_CONNECTION_LOST',
         `the QoS 0 message for ${fields.topic} was not sent: there is no connection`,
@@ -136,9 +136,9 @@ export class Outgoing {
       );
     };
     while (!this.#queue.hasRoomFor(message.size)) {
-      if (this.#settings.whenFull === 'drop-oldest' && this.#queue.length > 0) {
+      if (this.#settings.offline.whenFull === 'drop-oldest' && this.#queue.length > 0) {
         this.#end(this.#queue.shift()!, full(': the oldest message was dropped'));
-      } else if (this.#settings.whenFull === 'drop-newest') {
+      } else if (this.#settings.offline.whenFull === 'drop-newest') {
         message.settle(full(': the newest message was dropped'));
         return;
       } else {

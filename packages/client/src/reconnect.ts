@@ -5,7 +5,7 @@
 import { ReasonCode } from '@tobymq/codec';
 import { type Duration, milliseconds } from './duration.ts';
 import type { ClientError } from './errors.ts';
-import { defaults } from './limits.ts';
+import { reconnectDefaults } from './limits.ts';
 
 /** A failed attempt or a lost connection. */
 export interface ReconnectFailure {
@@ -58,14 +58,16 @@ export function decideReconnect(
   random: () => number,
 ): ReconnectDecision {
   if (options === undefined) return { retry: false, delayMs: 0 };
-  const wouldRetry = !isFinal(error) && attempt < (options.maxAttempts ?? Number.POSITIVE_INFINITY);
-  const verdict = options.decide?.({ error, attempt, wouldRetry }) ?? wouldRetry;
+  const { min, max, maxAttempts, jitter, decide } = { ...reconnectDefaults, ...options };
+  const wouldRetry = !isFinal(error) && attempt < maxAttempts;
+  const verdict = decide?.({ error, attempt, wouldRetry }) ?? wouldRetry;
   if (typeof verdict !== 'boolean')
     return { retry: true, delayMs: milliseconds(verdict, 'reconnect.decide()') };
-  const min = milliseconds(options.min ?? defaults.reconnectMinMs, 'reconnect.min');
-  const max = milliseconds(options.max ?? defaults.reconnectMaxMs, 'reconnect.max');
-  const bound = Math.min(max, min * 2 ** Math.min(attempt - 1, 30));
-  return { retry: verdict, delayMs: options.jitter === 'none' ? bound : Math.ceil(random() * bound) };
+  const bound = Math.min(
+    milliseconds(max, 'reconnect.max'),
+    milliseconds(min, 'reconnect.min') * 2 ** Math.min(attempt - 1, 30),
+  );
+  return { retry: verdict, delayMs: jitter === 'none' ? bound : Math.ceil(random() * bound) };
 }
 
 /**
@@ -73,19 +75,16 @@ export function decideReconnect(
  * scheme and the path of the URL that led to them.
  */
 export function serversOf(reference: string | undefined, current: URL): URL[] {
-  const servers: URL[] = [];
-  for (const part of (reference ?? '').split(' ')) {
-    if (part === '') continue;
-    const text = part.includes('://')
-      ? part
-      : `${current.protocol}//${part}${current.pathname}${current.search}`;
-    // A reference that is no address is worth as much as none; the back-off goes on with the URLs we have.
-    if (!URL.canParse(text)) continue;
-    const server = new URL(text);
-    // Credentials that went over TLS do not follow a server to where everybody can read them.
-    if (!isSecure(current) || isSecure(server)) servers.push(server);
-  }
-  return servers;
+  const { protocol, pathname, search } = current;
+  return (
+    (reference?.match(/\S+/g) ?? [])
+      .map((part) => (part.includes('://') ? part : `${protocol}//${part}${pathname}${search}`))
+      // A reference that is no address is worth as much as none; the back-off goes on with the URLs we have.
+      .filter((text) => URL.canParse(text))
+      .map((text) => new URL(text))
+      // Credentials that went over TLS do not follow a server to where everybody can read them.
+      .filter((server) => !isSecure(current) || isSecure(server))
+  );
 }
 
 function isSecure({ protocol }: URL): boolean {

@@ -4,32 +4,25 @@
 import { type ConnackProperties, type QoS, ReasonCode } from '@tobymq/codec';
 import { ClientError, hex } from './errors.ts';
 
+/** What a CONNACK says of the server's limits when it says nothing. */
+const unlimited = {
+  receiveMaximum: 65_535,
+  maximumPacketSize: 268_435_460,
+  maximumQoS: 2 as QoS,
+  retainAvailable: true,
+  topicAliasMaximum: 0,
+  wildcardSubscriptionAvailable: true,
+  subscriptionIdentifierAvailable: true,
+  sharedSubscriptionAvailable: true,
+};
+
 /** The server's limits for this connection. */
-export interface ServerLimits {
-  readonly receiveMaximum: number;
-  readonly maximumPacketSize: number;
-  readonly maximumQoS: QoS;
-  readonly retainAvailable: boolean;
-  readonly topicAliasMaximum: number;
-  readonly wildcardSubscriptionAvailable: boolean;
-  readonly subscriptionIdentifierAvailable: boolean;
-  readonly sharedSubscriptionAvailable: boolean;
-}
+export type ServerLimits = Readonly<typeof unlimited>;
 
-const largestPacket = 268_435_460;
-
-/** The limits of a CONNACK; before 5.0 there are none to be told. */
+/** The limits of a CONNACK; before 5.0 there are none to be told, and no subscription identifiers. */
 export function limitsOf(properties: ConnackProperties | undefined, version: number): ServerLimits {
-  return {
-    receiveMaximum: properties?.receiveMaximum ?? 65_535,
-    maximumPacketSize: properties?.maximumPacketSize ?? largestPacket,
-    maximumQoS: properties?.maximumQoS ?? 2,
-    retainAvailable: properties?.retainAvailable ?? true,
-    topicAliasMaximum: properties?.topicAliasMaximum ?? 0,
-    wildcardSubscriptionAvailable: properties?.wildcardSubscriptionAvailable ?? true,
-    subscriptionIdentifierAvailable: version === 5 && (properties?.subscriptionIdentifierAvailable ?? true),
-    sharedSubscriptionAvailable: properties?.sharedSubscriptionAvailable ?? true,
-  };
+  const limits = { ...unlimited, ...(properties as Partial<ServerLimits> | undefined) };
+  return version === 5 ? limits : { ...limits, subscriptionIdentifierAvailable: false };
 }
 
 /** The error of something that a limit forbids. */
@@ -39,34 +32,24 @@ export function limitError(reasonCode: number, what: string, topic?: string): Cl
 
 /** Why the server would not accept this message, if so. */
 export function messageLimit(
-  message: { readonly topic: string; readonly qos: QoS; readonly retain: boolean },
-  limits: ServerLimits,
+  { topic, qos, retain }: { readonly topic: string; readonly qos: QoS; readonly retain: boolean },
+  { maximumQoS, retainAvailable }: ServerLimits,
 ): ClientError | undefined {
-  const { topic } = message;
-  if (message.qos > limits.maximumQoS) {
+  if (qos > maximumQoS) {
     // [MQTT-3.2.2-11]
-    return limitError(
-      ReasonCode.QoSNotSupported,
-      `the message for ${topic} has QoS ${message.qos}, the server takes up to QoS ${limits.maximumQoS}`,
-      topic,
-    );
+    const what = `the message for ${topic} has QoS ${qos}, the server takes up to QoS ${maximumQoS}`;
+    return limitError(ReasonCode.QoSNotSupported, what, topic);
   }
-  if (message.retain && !limits.retainAvailable) {
+  if (retain && !retainAvailable) {
     // [MQTT-3.2.2-14]
-    return limitError(
-      ReasonCode.RetainNotSupported,
-      `the message for ${topic} is retained, which the server does not offer`,
-      topic,
-    );
+    const what = `the message for ${topic} is retained, which the server does not offer`;
+    return limitError(ReasonCode.RetainNotSupported, what, topic);
   }
   return undefined;
 }
 
 /** The error of a packet that is too large for the server. [MQTT-3.2.2-15] */
 export function tooLarge(what: string, size: number, limits: ServerLimits, topic?: string): ClientError {
-  return limitError(
-    ReasonCode.PacketTooLarge,
-    `${what} takes ${size} bytes, the server takes up to ${limits.maximumPacketSize}`,
-    topic,
-  );
+  const excess = `${what} takes ${size} bytes, the server takes up to ${limits.maximumPacketSize}`;
+  return limitError(ReasonCode.PacketTooLarge, excess, topic);
 }

@@ -164,7 +164,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     this.connected = true;
     this.reconnecting = false;
     const connack = core.connack!;
-    const packet = toPacket(connack, core.supervisor.connection?.version ?? 4, this.#platform.toBuffer);
+    const packet = toPacket(connack, core.connection?.version ?? 4, this.#platform.toBuffer);
     this.emit('connect', packet as IConnackPacket);
   }
 
