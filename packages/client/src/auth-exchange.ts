@@ -40,7 +40,7 @@ export class AuthExchange {
   onAuth(reasonCode: number, properties: AuthProperties | undefined): void {
     this.#checkMethod(properties);
     if (reasonCode === ReasonCode.ContinueAuthentication) {
-      const data = properties?.authenticationData?.slice();
+      const data = properties?.authenticationData;
       // [MQTT-4.12.0-3]
       void this.#think(
         () => this.#auth!.respond(data),
@@ -85,7 +85,7 @@ export class AuthExchange {
   }
 
   #finish(properties: AuthProperties | undefined, next: () => void): void {
-    const data = properties?.authenticationData?.slice();
+    const data = properties?.authenticationData;
     void this.#think(() => this.#auth?.finish?.(data), next);
   }
 

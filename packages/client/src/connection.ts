@@ -1,8 +1,6 @@
 // One network connection from CONNECT to its end: handshake, decoding, keep-alive, and the outbox. It knows nothing of
 // sessions or subscriptions; what it decodes it hands to its owner, synchronously and in order, so that a message in
 // the same segment as CONNACK finds the session in place.
-//
-// PUBLISH and the short PUBACK take a path without packet objects; everything else is decoded by the codec in full.
 
 import {
   CodecError,
@@ -15,7 +13,6 @@ import {
   type PacketInput,
   PacketType,
   type ProtocolVersion,
-  PublishReader,
   ReasonCode,
 } from '@tobymq/codec';
 import { AuthExchange, type AuthHost } from './auth-exchange.ts';
@@ -34,10 +31,7 @@ export interface ConnectionOwner {
   readonly traffic: Traffic;
   /** The server accepted us. */
   onAccepted(connack: Connack): void;
-  /** `publish` and `bytes` are valid during the call; `isStable` says whether the bytes may be kept beyond it. */
-  onPublish(publish: PublishReader, bytes: Uint8Array, isStable: boolean): void;
-  onPuback(packetId: number, reasonCode: number, reason: string | undefined): void;
-  /** PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK. */
+  /** PUBLISH, its acknowledgements, SUBACK, UNSUBACK. */
   onPacket(packet: Packet): void;
   /** The transport has room again. */
   onWritable(): void;
@@ -62,7 +56,6 @@ export class Connection implements AuthHost, KeepAliveTarget {
   readonly #connect: ConnectInput;
   readonly #owner: ConnectionOwner;
   readonly #reader: FrameReader;
-  readonly #publish = new PublishReader();
   /** From CONNACK on. */
   #keepAlive: KeepAlive | undefined;
   #chunk: Uint8Array | undefined;
@@ -203,21 +196,18 @@ export class Connection implements AuthHost, KeepAliveTarget {
     this.outbox.flush();
   }
 
-  #onFrame({ header, bytes, body, end }: FrameReader): void {
-    const { version } = this;
-    const isAccepted = this.#keepAlive !== undefined;
-    this.#trace?.({
-      direction: 'received',
-      packet: redact(decodePacket(bytes, header, body, end, version, 'client')),
-    });
-    if (header >> 4 === PacketType.Publish && isAccepted) {
-      this.#publish.read(bytes, header, body, end, version, false);
-      this.#owner.onPublish(this.#publish, bytes, bytes === this.#chunk);
-    } else if (header === 0x40 && end - body === 2 && isAccepted) {
-      this.#owner.onPuback((bytes[body]! << 8) | bytes[body + 1]!, 0, undefined);
-    } else {
-      this.#onPacket(decodePacket(bytes, header, body, end, version, 'client'), isAccepted);
+  #onFrame(reader: FrameReader): void {
+    const { header } = reader;
+    let { bytes, body, end } = reader;
+    if (bytes !== this.#chunk) {
+      // The reader has put the packet together and will overwrite it, but messages refer to their bytes.
+      bytes = bytes.slice(body, end);
+      end -= body;
+      body = 0;
     }
+    const packet = decodePacket(bytes, header, body, end, this.version, 'client');
+    this.#trace?.({ direction: 'received', packet: redact(packet) });
+    this.#onPacket(packet, this.#keepAlive !== undefined);
   }
 
   #onPacket(packet: Packet, isAccepted: boolean): void {
@@ -237,17 +227,15 @@ export class Connection implements AuthHost, KeepAliveTarget {
       this.#onConnack(packet);
     } else if (packet.type !== PacketType.Pingresp) {
       this.#checkProblemInformation(packet);
-      if (packet.type === PacketType.Puback)
-        this.#owner.onPuback(packet.packetId, packet.reasonCode, packet.properties?.reasonString);
-      else this.#owner.onPacket(packet);
+      this.#owner.onPacket(packet);
     }
   }
 
   /** [MQTT-3.1.2-29] */
   #checkProblemInformation(packet: Packet): void {
+    if (this.#settings.requestProblemInformation || packet.type === PacketType.Publish) return;
     const { properties = {} } = packet as { readonly properties?: object };
-    const isForbidden = 'reasonString' in properties || 'userProperties' in properties;
-    if (isForbidden && !this.#settings.requestProblemInformation)
+    if ('reasonString' in properties || 'userProperties' in properties)
       throw violation(ReasonCode.ProtocolError, 'problem information came although we asked for none');
   }
 

@@ -2,13 +2,7 @@
 // acknowledgements and the subscriptions; what the application wants goes the other way. The public `Client` is a thin
 // layer on top of this, and so is the entry for programs written for MQTT.js.
 
-import {
-  type Connack,
-  type Packet,
-  PacketType,
-  type ProtocolVersion,
-  type PublishReader,
-} from '@tobymq/codec';
+import { type Connack, type Packet, PacketType, type ProtocolVersion, type Publish } from '@tobymq/codec';
 import { abortError, limitCall } from './call-limits.ts';
 import { connectPacket } from './connect-packet.ts';
 import { Connection } from './connection.ts';
@@ -123,8 +117,6 @@ export class Core implements SupervisedClient, SubscriptionOwner {
       const connection: Connection = new Connection(pipe, packet, settings, {
         traffic: this.traffic,
         onAccepted: (connack) => this.#onAccepted(connection, connack, attempt),
-        onPublish: (publish, bytes, isStable) => this.#onPublish(publish, bytes, isStable),
-        onPuback: (packetId, reasonCode, reason) => this.outgoing.onPuback(packetId, reasonCode, reason),
         onPacket: (received) => this.#onPacket(received),
         onWritable: () => this.outgoing.pump(),
         onClosed: (error) => {
@@ -174,24 +166,15 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     this.subscriptions.end();
   }
 
-  #onPublish(publish: PublishReader, bytes: Uint8Array, isStable: boolean): void {
-    const { qos, dup, retain, packetId, payloadStart, payloadEnd } = publish;
-    const route = this.subscriptions.routes.of(publish, bytes);
+  #onPublish(publish: Publish): void {
+    const { payload, qos, retain, dup, packetId, properties } = publish;
+    const route = this.subscriptions.routes.of(publish);
     let receipt: Receipt | undefined;
     if (qos !== 0) {
       receipt = this.incoming.arrive(packetId, qos, dup);
       if (receipt === undefined) return;
     }
     this.receivedCount++;
-    const payload = isStable
-      ? new Uint8Array(bytes.buffer, bytes.byteOffset + payloadStart, payloadEnd - payloadStart)
-      : bytes.slice(payloadStart, payloadEnd);
-    // Subscription identifiers matter only if several filters match, the other properties only to the reader.
-    const needsIdentifiers = publish.subscriptionIdentifierCount > 0 && route.identifiers.length > 1;
-    const properties =
-      publish.forwardedPropertiesSize > 0 || needsIdentifiers
-        ? publish.decodeProperties(isStable ? bytes : bytes.slice(0, payloadStart))
-        : undefined;
     this.subscriptions.deliver(
       route,
       properties?.subscriptionIdentifiers,
@@ -211,7 +194,8 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   }
 
   #onPacket(packet: Packet): void {
-    if (packet.type === PacketType.Pubrel) this.incoming.onPubrel(packet);
+    if (packet.type === PacketType.Publish) this.#onPublish(packet);
+    else if (packet.type === PacketType.Pubrel) this.incoming.onPubrel(packet);
     else if (packet.type === PacketType.Suback || packet.type === PacketType.Unsuback)
       this.subscriptions.onPacket(packet);
     else this.outgoing.onPacket(packet);

@@ -4,7 +4,7 @@
 // A QoS 0 message on a connection with room goes straight into the outbox and costs neither an entry nor a promise of
 // its own. All others become an `OutgoingMessage`, which is open from its first PUBLISH until PUBACK or PUBCOMP.
 
-import { type Packet, PacketType, type QoS, ReasonCode } from '@tobymq/codec';
+import { type Packet, PacketType, type Puback, type QoS, ReasonCode } from '@tobymq/codec';
 import type { Clock, Timer } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { ClientError, hex, violation } from './errors.ts';
@@ -272,19 +272,21 @@ export class Outgoing {
     }
   }
 
-  onPuback(packetId: number, reasonCode: number, reason: string | undefined): void {
+  #onPuback({ packetId, reasonCode, properties }: Puback): void {
     const message = this.#open.get(packetId);
     // [MQTT-2.2.1-6] An answer to nothing changes nothing.
     if (message === undefined) return;
     if (message.qos !== 1)
       throw violation(ReasonCode.ProtocolError, `PUBACK for QoS 2 packet identifier ${packetId}`);
-    this.#close(message, refusal(message, reasonCode, reason), reasonCode);
+    this.#close(message, refusal(message, reasonCode, properties?.reasonString), reasonCode);
   }
 
   onPacket(packet: Packet): void {
     const connection = this.#connection;
     if (connection === undefined) return;
-    if (packet.type === PacketType.Pubrec) {
+    if (packet.type === PacketType.Puback) {
+      this.#onPuback(packet);
+    } else if (packet.type === PacketType.Pubrec) {
       const { packetId, reasonCode } = packet;
       const message = this.#open.get(packetId);
       if (message?.qos !== 2) {
