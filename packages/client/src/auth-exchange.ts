@@ -4,7 +4,7 @@
 
 import { type AuthProperties, type ConnackProperties, PacketType, ReasonCode } from '@tobymq/codec';
 import type { EnhancedAuth } from './auth.ts';
-import { type ClientError, causedBy, invalidOption, violation } from './errors.ts';
+import { type ClientError, causedBy, invalidOption, protocolError } from './errors.ts';
 
 /** What the exchange needs of its connection. */
 export interface AuthHost {
@@ -50,7 +50,7 @@ export class AuthExchange {
     }
     const renewal = this.#renewal;
     if (renewal === undefined) {
-      throw violation(ReasonCode.ProtocolError, 'AUTH with success came although nothing was asked');
+      throw protocolError('AUTH with success came although nothing was asked');
     }
     this.#renewal = undefined;
     this.#finish(properties, renewal.resolve);
@@ -76,7 +76,7 @@ export class AuthExchange {
   /** [MQTT-4.12.0-5] [MQTT-4.12.0-6] An AUTH packet always has a method, so none comes past this without the option. */
   #checkMethod(properties: AuthProperties | undefined): void {
     if (properties?.authenticationMethod !== this.#auth?.method)
-      throw violation(ReasonCode.ProtocolError, 'the server has another authentication method than CONNECT');
+      throw protocolError('the server has another authentication method than CONNECT');
   }
 
   #send(reasonCode: number, authenticationData: Uint8Array | undefined): void {

@@ -16,7 +16,7 @@ import {
   ReasonCode,
 } from '@tobymq/codec';
 import { AuthExchange, type AuthHost } from './auth-exchange.ts';
-import { ClientError, causedBy, violation } from './errors.ts';
+import { ClientError, causedBy, protocolError, violation } from './errors.ts';
 import { KeepAlive, type KeepAliveTarget, type Traffic } from './keep-alive.ts';
 import type { Settings } from './options.ts';
 import { Outbox } from './outbox.ts';
@@ -110,10 +110,7 @@ export class Connection implements AuthHost, KeepAliveTarget {
     packetId: number,
     reasonCode: number,
   ): void {
-    const code = this.version < 5 ? 0 : reasonCode;
-    if (code === 0 && this.#trace === undefined)
-      this.outbox.writeShortAck((type << 4) | (type === PacketType.Pubrel ? 2 : 0), packetId);
-    else this.send({ type, packetId, reasonCode: code });
+    this.send({ type, packetId, reasonCode: this.version < 5 ? 0 : reasonCode });
   }
 
   /** Says goodbye and closes. Nothing is sent afterwards. [MQTT-3.14.4-1] [MQTT-3.14.4-2] */
@@ -149,7 +146,7 @@ export class Connection implements AuthHost, KeepAliveTarget {
   }
 
   onDead(): void {
-    const what = `nothing came from the server within ${this.#settings.pingTimeoutMs} ms after a ping`;
+    const what = `the server did not answer a ping within ${this.#settings.pingTimeoutMs} ms`;
     this.destroy(new ClientError('TOBYMQ_KEEP_ALIVE_TIMEOUT', what));
   }
 
@@ -221,8 +218,8 @@ export class Connection implements AuthHost, KeepAliveTarget {
       this.#finish(serverError('TOBYMQ_DISCONNECTED', 'ended the connection', reasonCode, properties));
     } else if ((packet.type === PacketType.Connack) === isAccepted) {
       // [MQTT-3.2.0-1] [MQTT-3.2.0-2]
-      const what = isAccepted ? 'a second CONNACK came' : `packet type ${packet.type} came before CONNACK`;
-      throw violation(ReasonCode.ProtocolError, what);
+      const what = isAccepted ? 'a second CONNACK came' : 'CONNACK did not come first';
+      throw protocolError(what);
     } else if (packet.type === PacketType.Connack) {
       this.#onConnack(packet);
     } else if (packet.type !== PacketType.Pingresp) {
@@ -236,7 +233,7 @@ export class Connection implements AuthHost, KeepAliveTarget {
     if (this.#settings.requestProblemInformation || packet.type === PacketType.Publish) return;
     const { properties = {} } = packet as { readonly properties?: object };
     if ('reasonString' in properties || 'userProperties' in properties)
-      throw violation(ReasonCode.ProtocolError, 'problem information came although we asked for none');
+      throw protocolError('problem information came although we asked for none');
   }
 
   #onConnack(connack: Connack): void {
@@ -249,7 +246,7 @@ export class Connection implements AuthHost, KeepAliveTarget {
     }
     // [MQTT-3.2.2-4] A new session cannot be an old one.
     if (connack.sessionPresent && this.#connect.cleanStart)
-      throw violation(ReasonCode.ProtocolError, 'CONNACK says Session Present after Clean Start');
+      throw protocolError('CONNACK says Session Present after Clean Start');
     this.authentication.onConnack(properties, () => {
       this.limits = limitsOf(properties, this.version);
       const { clock, pingTimeoutMs, keepAliveSeconds } = this.#settings;

@@ -68,8 +68,6 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     this.outgoing = new Outgoing(settings, ids);
     this.incoming = new Incoming(settings.receiveMaximum);
     this.subscriptions = new Subscriptions(ids, settings.topicAliasMaximum, settings.unclaimed, this.report);
-    const { birth } = settings;
-    if (birth !== undefined) this.listeners.add({ onConnected: () => this.#announce(birth, true) });
     this.supervisor = new Supervisor(settings, this);
   }
 
@@ -149,18 +147,20 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     this.outgoing.begin(connection, isResumed);
     this.subscriptions.begin(connection, isResumed);
     attempt.onAccepted(isResumed);
+    const { birth } = this.settings;
+    if (birth !== undefined) void this.#announce(birth, true);
     for (const listener of this.listeners) listener.onConnected?.(isResumed);
     this.outgoing.pump();
   }
 
   #onClosed(): void {
-    const { connection, connack, settings } = this;
+    const { connection } = this;
     if (connection === undefined) return;
     this.connection = undefined;
     // From the loss of its connection on a 5.0 session lives as long as was agreed; the server's word counts.
-    const seconds = connack?.properties?.sessionExpiryInterval ?? settings.sessionExpirySeconds;
+    const seconds = this.connack?.properties?.sessionExpiryInterval ?? this.settings.sessionExpirySeconds;
     if (connection.version === 5 && seconds < neverExpires)
-      this.#sessionEndsAt = settings.clock.now() + seconds * 1000;
+      this.#sessionEndsAt = this.settings.clock.now() + seconds * 1000;
     this.outgoing.end();
     this.incoming.end();
     this.subscriptions.end();
@@ -186,11 +186,10 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   }
 
   #reportStall(): void {
-    const { subscriptions, incoming, settings, report } = this;
-    const what =
-      `the receive window of ${settings.receiveMaximum} messages is full: ${subscriptions.unclaimedCount} match no ` +
-      `subscription, ${incoming.abandonedCount} belong to failed handlers; the server sends no more of QoS 1 and 2`;
-    report(new ClientError('TOBYMQ_RECEIVE_STALLED', what));
+    const unclaimed = `${this.subscriptions.unclaimedCount} match no subscription`;
+    const failed = `${this.incoming.abandonedCount} belong to failed handlers`;
+    const what = `the receive window of ${this.settings.receiveMaximum} messages is full: ${unclaimed}, ${failed}`;
+    this.report(new ClientError('TOBYMQ_RECEIVE_STALLED', what));
   }
 
   #onPacket(packet: Packet): void {

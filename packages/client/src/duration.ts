@@ -26,7 +26,6 @@ export type Duration = number | `${number} ${Unit}`;
 export function milliseconds(value: Duration, what: string): number {
   const [amount, unit] = typeof value === 'number' ? [value, 'ms'] : String(value).split(' ');
   const ms = Number(amount) * unitMs[unit as Unit];
-  if (!(ms >= 0))
-    throw invalidOption(`${what} is ${value}: expected milliseconds, or a text such as '10 s' or '1 h'`);
+  if (!(ms >= 0)) throw invalidOption(`${what} is ${value}: expected milliseconds or a text such as '10 s'`);
   return ms;
 }

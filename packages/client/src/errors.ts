@@ -1,6 +1,8 @@
 // Every error of the client is a `ClientError` with a stable `code`. Programs test the code; people read the message,
 // which names the thing and the value. Errors that stand for an answer of the server carry its reason code.
 
+import { ReasonCode } from '@tobymq/codec';
+
 /** Tells apart what went wrong. */
 export type ClientErrorCode =
   /** An option of `connect()` or of a method that cannot be used. */
@@ -90,12 +92,16 @@ export class ClientError extends Error {
   readonly serverReference: string | undefined;
   readonly topic: string | undefined;
 
-  constructor(code: ClientErrorCode, message: string, details: ClientErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  constructor(
+    code: ClientErrorCode,
+    message: string,
+    { cause, reasonCode, serverReference, topic }: ClientErrorDetails = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.reasonCode = details.reasonCode;
-    this.serverReference = details.serverReference;
-    this.topic = details.topic;
+    this.reasonCode = reasonCode;
+    this.serverReference = serverReference;
+    this.topic = topic;
   }
 }
 
@@ -126,9 +132,11 @@ export function hex(reasonCode: number): string {
 
 /** A protocol violation of the server, with the reason code for DISCONNECT. */
 export function violation(reasonCode: number, what: string): ClientError {
-  return new ClientError(
-    'TOBYMQ_PROTOCOL_VIOLATION',
-    `the server broke the protocol: ${what} (${hex(reasonCode)})`,
-    { reasonCode },
-  );
+  const message = `the server broke the protocol: ${what} (${hex(reasonCode)})`;
+  return new ClientError('TOBYMQ_PROTOCOL_VIOLATION', message, { reasonCode });
+}
+
+/** The violation that has no reason code of its own. */
+export function protocolError(what: string): ClientError {
+  return violation(ReasonCode.ProtocolError, what);
 }

@@ -51,7 +51,8 @@ export const storedSession = '1 day';
 export const outgoingAliasesMax = 256;
 
 /** Back-off: a random time up to `min * 2^attempt`, at most `max`. */
-export const reconnectDefaults = { min: 250, max: 30_000, maxAttempts: Number.POSITIVE_INFINITY };
+export const reconnectMinMs = 250;
+export const reconnectMaxMs = 30_000;
 
 /** A connection that lived this long was a good one: the back-off starts again from its minimum. */
 export const stableConnectionMs = 5_000;

@@ -166,7 +166,7 @@ export interface Settings
   readonly startFresh: boolean;
   readonly sessionExpirySeconds: number;
   readonly store: SessionStore | undefined;
-  readonly reconnect: ReconnectOptions | undefined;
+  readonly reconnect: ReconnectOptions;
   readonly offline: Required<OfflineOptions>;
   readonly will: WillInput | undefined;
   readonly birth: (() => OutgoingFields) | undefined;
@@ -180,19 +180,17 @@ export const neverExpires = 0xffff_ffff;
 /** Checks the options and fills in the defaults. */
 export function settingsOf(options: ConnectOptions, platform: Platform): Settings {
   const given = { ...optionDefaults, clock: systemClock, ...defined(options) };
-  const { clock, transport, protocolVersion, session = {}, birth, will, farewell, trace } = given;
-  const { onError = (error) => console.error(error) } = given;
+  const { clock, session = {}, birth, will, farewell, onError, trace } = given;
   const urls = urlsOf(given, platform);
-  const clientId = given.clientId ?? urls[0]!.searchParams.get('clientId') ?? undefined;
-  const keepSession = session.keep !== undefined || session.store !== undefined;
+  const clientId = given.clientId ?? urls[0]!.searchParams.get('clientId');
+  const keepSession = (session.keep ?? session.store) !== undefined;
   if (keepSession && !clientId)
     throw invalidOption('clientId is missing: a session that is kept needs a name');
-  if (protocolVersion === 3 && clientId !== undefined && clientId.length > 23)
-    throw invalidOption(`clientId ${clientId} has ${clientId.length} characters: MQTT 3.1 allows 23`);
+  if (given.protocolVersion === 3 && clientId !== null && clientId.length > 23)
+    throw invalidOption(`clientId has ${clientId.length} characters, MQTT 3.1 allows 23`);
   const keep = session.keep ?? (session.store === undefined ? shortSession : storedSession);
   const settings: Settings = {
     ...given,
-    transport,
     platform,
     urls,
     clientId: clientId ?? randomClientId(clock),
@@ -205,7 +203,7 @@ export function settingsOf(options: ConnectOptions, platform: Platform): Setting
     sessionExpirySeconds:
       keep === 'forever' ? neverExpires : Math.min(seconds(keep, 'session.keep'), neverExpires),
     store: session.store,
-    reconnect: given.reconnect === false ? undefined : defined(given.reconnect ?? {}),
+    reconnect: given.reconnect === false ? { maxAttempts: 0 } : (given.reconnect ?? {}),
     offline: { ...offlineDefaults, ...defined(given.offline ?? {}) },
     will: will && willOf(will, clock),
     birth: birth && messageMaker(birth, clock),
@@ -213,7 +211,7 @@ export function settingsOf(options: ConnectOptions, platform: Platform): Setting
     outgoingTopicAliases: given.outgoingTopicAliases === false ? 0 : outgoingAliasesMax,
     onError: (error) => {
       try {
-        onError(error);
+        (onError ?? console.error)(error);
       } catch (failure) {
         // The last resort: a failing error handler must neither hide the error nor break the connection.
         console.error(error, failure);
@@ -254,19 +252,17 @@ function seconds(duration: Duration, what: string): number {
 }
 
 function urlsOf({ url = [], transport }: ConnectOptions, { transports }: Platform): URL[] {
-  const expected = 'expected something like mqtt://host:1883';
-  const urls = (typeof url === 'string' ? [url] : url).map((text) => {
-    if (!URL.canParse(text)) throw invalidOption(`url is ${text}: ${expected}`);
-    const { protocol, host } = new URL(text);
-    if (transport === undefined && transports[protocol] === undefined) {
+  const texts = [url].flat();
+  if (texts.length === 0) texts.push(transport === undefined ? 'missing' : 'memory://local');
+  return texts.map((text) => {
+    if (!URL.canParse(text)) throw invalidOption(`url is ${text}: expected something like mqtt://host:1883`);
+    const parsed = new URL(text);
+    if (transport === undefined && transports[parsed.protocol] === undefined) {
       const known = Object.keys(transports).join(' ');
-      throw invalidOption(`url is ${protocol}//${host}: its scheme is none of ${known}`);
+      throw invalidOption(`url has the scheme ${parsed.protocol}, expected one of ${known}`);
     }
-    return new URL(text);
+    return parsed;
   });
-  if (urls.length > 0) return urls;
-  if (transport === undefined) throw invalidOption(`url is missing: ${expected}`);
-  return [new URL('memory://local')];
 }
 
 function credentialsOf({ username, password }: URL): Credentials | undefined {
@@ -275,11 +271,9 @@ function credentialsOf({ username, password }: URL): Credentials | undefined {
 }
 
 function randomClientId(clock: Clock): string {
-  const digits = 'abcdefghijkmnpqrstuvwxyz23456789';
-  let id = 'tobymq-';
-  // 16 of 32 letters are 80 bits, and the whole fits into the 23 characters that MQTT 3.1 allows.
-  for (let i = 0; i < 16; i++) id += digits[Math.floor(clock.random() * digits.length)];
-  return id;
+  const digits = (): string => clock.random().toString(36).slice(2, 10);
+  // Twice 8 of 36 digits are 82 bits, and the whole fits into the 23 characters that MQTT 3.1 allows.
+  return `tobymq-${digits()}${digits()}`;
 }
 
 /** Makes the message when it is needed, because its expiry counts from then; what is wrong about it is found now. */

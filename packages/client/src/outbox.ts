@@ -48,18 +48,6 @@ export class Outbox {
     this.#end = encodeInto(packet, version, this.#buffer, at);
   }
 
-  /** Adds PUBACK, PUBREC, PUBREL or PUBCOMP without a reason code. */
-  writeShortAck(firstByte: number, packetId: number): void {
-    if (this.#isFinished) return;
-    const at = this.#reserve(4);
-    const buffer = this.#buffer;
-    buffer[at] = firstByte;
-    buffer[at + 1] = 2;
-    buffer[at + 2] = packetId >>> 8;
-    buffer[at + 3] = packetId & 255;
-    this.#end = at + 4;
-  }
-
   #reserve(size: number): number {
     if (this.#end + size > this.#buffer.length) {
       this.flush();

@@ -5,7 +5,7 @@
 import { ReasonCode } from '@tobymq/codec';
 import { type Duration, milliseconds } from './duration.ts';
 import type { ClientError } from './errors.ts';
-import { reconnectDefaults } from './limits.ts';
+import { reconnectMaxMs, reconnectMinMs } from './limits.ts';
 
 /** A failed attempt or a lost connection. */
 export interface ReconnectFailure {
@@ -43,22 +43,18 @@ const finalReasonCodes: ReadonlySet<number> = new Set([
   ReasonCode.SessionTakenOver,
 ]);
 
-/** Whether trying again is useless, because the server has judged who we are or what we speak. */
-export function isFinal(error: ClientError): boolean {
-  if (error.code === 'TOBYMQ_STORE_FAILED' || error.code === 'TOBYMQ_OPTION_INVALID') return true;
-  if (error.code !== 'TOBYMQ_CONNECT_REFUSED' && error.code !== 'TOBYMQ_DISCONNECTED') return false;
-  return finalReasonCodes.has(error.reasonCode ?? 0);
+/** Whether trying again is useless: the options are wrong, or the server has judged who we are or what we speak. */
+export function isFinal({ code, reasonCode = 0 }: ClientError): boolean {
+  return code === 'TOBYMQ_OPTION_INVALID' || finalReasonCodes.has(reasonCode);
 }
 
 /** Decides whether and when to try again. */
 export function decideReconnect(
-  options: ReconnectOptions | undefined,
+  { min = reconnectMinMs, max = reconnectMaxMs, maxAttempts = Infinity, jitter, decide }: ReconnectOptions,
   error: ClientError,
   attempt: number,
   random: () => number,
 ): ReconnectDecision {
-  if (options === undefined) return { retry: false, delayMs: 0 };
-  const { min, max, maxAttempts, jitter, decide } = { ...reconnectDefaults, ...options };
   const wouldRetry = !isFinal(error) && attempt < maxAttempts;
   const verdict = decide?.({ error, attempt, wouldRetry }) ?? wouldRetry;
   if (typeof verdict !== 'boolean')

@@ -47,7 +47,7 @@ test('one function overrides every decision', () => {
 test('attempts end at their maximum, and without reconnecting at the first', () => {
   expect(decideReconnect({ maxAttempts: 3 }, lost, 2, () => 0).retry).toBe(true);
   expect(decideReconnect({ maxAttempts: 3 }, lost, 3, () => 0).retry).toBe(false);
-  expect(decideReconnect(undefined, lost, 1, () => 0).retry).toBe(false);
+  expect(decideReconnect({ maxAttempts: 0 }, lost, 1, () => 0).retry).toBe(false);
 });
 
 test('a server reference may name several servers, with or without port and scheme', () => {
