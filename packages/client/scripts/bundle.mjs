@@ -5,10 +5,12 @@ import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import * as codec from '@tobymq/codec';
+import { PacketType, ReasonCode } from '@tobymq/codec';
 import { build } from 'esbuild';
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
+
+const constants = { PacketType, ReasonCode };
 
 /** Writes the numbers of packet types and reason codes in place of their names, which esbuild does only for enums. */
 const inlineConstants = {
@@ -17,7 +19,7 @@ const inlineConstants = {
     onLoad({ filter: /[/\\](client|codec)[/\\]dist[/\\].*\.js$/ }, async ({ path }) => {
       const source = await readFile(path, 'utf8');
       const contents = source.replaceAll(/\b(PacketType|ReasonCode)\.(\w+)/g, (text, table, name) =>
-        String(codec[table][name] ?? text),
+        String(constants[table][name] ?? text),
       );
       return { contents };
     });

@@ -16,7 +16,7 @@ import {
   ReasonCode,
 } from '@tobymq/codec';
 import { AuthExchange, type AuthHost } from './auth-exchange.ts';
-import { ClientError, causedBy, protocolError, violation } from './errors.ts';
+import { asClientError, ClientError, causedBy, protocolError, violation } from './errors.ts';
 import { KeepAlive, type KeepAliveTarget, type Traffic } from './keep-alive.ts';
 import type { Settings } from './options.ts';
 import { Outbox } from './outbox.ts';
@@ -58,9 +58,8 @@ export class Connection implements AuthHost, KeepAliveTarget {
   readonly #reader: FrameReader;
   /** From CONNACK on. */
   #keepAlive: KeepAlive | undefined;
-  #chunk: Uint8Array | undefined;
-  /** Input that waits, in order, for the authentication method; `undefined` while there is nothing to wait for. */
-  #heldChunks: Uint8Array[] | undefined;
+  /** Input waits for the authentication method. */
+  #isPaused = false;
 
   /** Sends CONNECT at once. [MQTT-3.1.0-1] */
   constructor(pipe: BytePipe, connect: ConnectInput, settings: Settings, owner: ConnectionOwner) {
@@ -76,8 +75,10 @@ export class Connection implements AuthHost, KeepAliveTarget {
     this.authentication = new AuthExchange(this.version === 5 ? settings.auth : undefined, this);
     this.outbox = new Outbox(pipe, settings.platform.defer, owner);
     pipe.onData = (chunk) => {
+      if (this.isClosed) return;
       this.traffic.received += chunk.length;
-      this.#onData(chunk);
+      this.#reader.feed(chunk);
+      this.#read();
     };
     pipe.onDrain = () => {
       this.outbox.isCongested = false;
@@ -86,8 +87,8 @@ export class Connection implements AuthHost, KeepAliveTarget {
     this.gone = new Promise((resolve) => {
       pipe.onClose = (cause) => {
         resolve();
-        if (cause instanceof ClientError) this.#finish(cause);
-        else this.#finish(connectionLost(cause));
+        const why = cause ?? new Error('the server closed the connection');
+        this.#finish(asClientError(why, 'TOBYMQ_CONNECTION_LOST'));
       };
     });
     this.send(connect);
@@ -151,14 +152,12 @@ export class Connection implements AuthHost, KeepAliveTarget {
   }
 
   pauseReading(): void {
-    this.#heldChunks ??= [];
+    this.#isPaused = true;
   }
 
   resumeReading(): void {
-    const chunks = this.#heldChunks ?? [];
-    this.#heldChunks = undefined;
+    this.#isPaused = false;
     this.#read();
-    for (const chunk of chunks) this.#onData(chunk);
   }
 
   #finish(error: ClientError): void {
@@ -169,22 +168,10 @@ export class Connection implements AuthHost, KeepAliveTarget {
     this.#owner.onClosed(error);
   }
 
-  #onData(chunk: Uint8Array): void {
-    if (this.isClosed) return;
-    if (this.#heldChunks !== undefined) {
-      this.#heldChunks.push(chunk);
-      return;
-    }
-    this.#chunk = chunk;
-    this.#read(chunk);
-  }
-
-  /** Handles the packets that are complete, with this chunk and with those before it. */
-  #read(chunk?: Uint8Array): void {
-    const reader = this.#reader;
+  /** Handles the packets that are complete. */
+  #read(): void {
     try {
-      if (chunk !== undefined) reader.feed(chunk);
-      while (!this.isClosed && this.#heldChunks === undefined && reader.next()) this.#onFrame(reader);
+      while (!this.isClosed && !this.#isPaused && this.#reader.next()) this.#onFrame(this.#reader);
     } catch (cause) {
       const error = errorOf(cause);
       this.disconnect(error.reasonCode ?? ReasonCode.ImplementationSpecificError, error);
@@ -194,14 +181,9 @@ export class Connection implements AuthHost, KeepAliveTarget {
   }
 
   #onFrame(reader: FrameReader): void {
-    const { header } = reader;
-    let { bytes, body, end } = reader;
-    if (bytes !== this.#chunk) {
-      // The reader has put the packet together and will overwrite it, but messages refer to their bytes.
-      bytes = bytes.slice(body, end);
-      end -= body;
-      body = 0;
-    }
+    const { header, bytes, body, end } = reader;
+    // Messages refer to their bytes, which the reader must not overwrite.
+    reader.detach();
     const packet = decodePacket(bytes, header, body, end, this.version, 'client');
     this.#trace?.({ direction: 'received', packet: redact(packet) });
     this.#onPacket(packet, this.#keepAlive !== undefined);
@@ -256,12 +238,6 @@ export class Connection implements AuthHost, KeepAliveTarget {
       this.#owner.onAccepted(connack);
     });
   }
-}
-
-function connectionLost(cause: unknown): ClientError {
-  return cause === undefined
-    ? new ClientError('TOBYMQ_CONNECTION_LOST', 'the server closed the connection')
-    : causedBy(cause, 'TOBYMQ_CONNECTION_LOST', 'the connection failed');
 }
 
 /** What the handling of a packet has thrown. */

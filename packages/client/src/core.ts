@@ -4,6 +4,7 @@
 
 import { type Connack, type Packet, PacketType, type ProtocolVersion, type Publish } from '@tobymq/codec';
 import { abortError, limitCall } from './call-limits.ts';
+import { within } from './clock.ts';
 import { connectPacket } from './connect-packet.ts';
 import { Connection } from './connection.ts';
 import { asClientError, ClientError, causedBy } from './errors.ts';
@@ -248,36 +249,25 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   }
 
   async #close(drainMs: number | undefined, reasonCode: number): Promise<void> {
+    const { clock, farewell } = this.settings;
     const { finished } = this.supervisor;
     if (drainMs !== undefined && this.endReason === undefined)
-      await this.#within(drainMs, this.outgoing.idle(), finished);
-    const { farewell } = this.settings;
+      await within(clock, drainMs, this.outgoing.idle(), finished);
     // With a reason code the server publishes the will; without a connection it does so anyway.
     if (farewell !== undefined && reasonCode === 0 && this.connection !== undefined)
-      await this.#within(farewellMs, this.#announce(farewell, false), finished);
+      await within(clock, farewellMs, this.#announce(farewell, false), finished);
     const { connection } = this;
     this.#stop(new ClientError('TOBYMQ_CLOSED', 'the client was closed'), reasonCode);
     await finished;
     await this.#journal?.close();
     // A network that is dead must not hold up the end.
-    if (connection !== undefined) await this.#within(farewellMs, connection.gone);
-  }
-
-  /** Waits for the first of the promises, but no longer than this. */
-  async #within(ms: number, ...promises: Promise<unknown>[]): Promise<void> {
-    const { clock } = this.settings;
-    let timer: unknown;
-    const timeout = new Promise<void>((resolve) => {
-      timer = clock.setTimeout(resolve, ms);
-    });
-    await Promise.race([...promises, timeout]);
-    clock.clearTimeout(timer);
+    if (connection !== undefined) await within(clock, farewellMs, connection.gone);
   }
 
   #stop(error: ClientError, reasonCode = 0): void {
     const { connection, settings } = this;
     this.endReason ??= error;
-    this.supervisor.stop(error);
+    this.supervisor.stop();
     if (error.code === 'TOBYMQ_STORE_FAILED') connection?.destroy(error);
     // A session that nobody wants to keep ends with this connection.
     else

@@ -2,7 +2,7 @@
 // one loop, the client is always in one of its five states and cannot come to a stop without saying why.
 
 import { type ProtocolVersion, ReasonCode } from '@tobymq/codec';
-import type { Timer } from './clock.ts';
+import { within } from './clock.ts';
 import type { Connection } from './connection.ts';
 import { asClientError, ClientError } from './errors.ts';
 import { redirectsMax, stableConnectionMs } from './limits.ts';
@@ -25,6 +25,8 @@ export interface Attempt {
 export interface SupervisedClient {
   /** The connection that was accepted and is not closed. */
   readonly connection: Connection | undefined;
+  /** Why the client has ended, if so. */
+  readonly endReason: ClientError | undefined;
   /** Connects; resolves with what ended the connection. */
   connect(attempt: Attempt): Promise<ClientError>;
   /** Loads what an earlier process left. */
@@ -42,13 +44,10 @@ export class Supervisor {
   #redirect: URL[] = [];
   #redirectCount = 0;
   #version: ProtocolVersion;
-  /** The version is known to work; before that, `auto` may step down. */
-  #isVersionSettled: boolean;
   /** Gives up the attempt that waits for CONNACK. */
   #attempt: AbortController | undefined;
   /** When the last attempt was accepted; 0 if it was not. */
   #connectedAt = 0;
-  #stopReason: ClientError | undefined;
   connectCount = 0;
   /** Tries at once instead of waiting for the end of the delay. */
   retryNow: () => void = () => {};
@@ -62,7 +61,6 @@ export class Supervisor {
     this.#settings = settings;
     this.#client = client;
     this.#urls = [...settings.urls];
-    this.#isVersionSettled = settings.protocolVersion !== 'auto';
     this.#version = settings.protocolVersion === 'auto' ? 5 : settings.protocolVersion;
     this.states = new States({ state: 'connecting', url: safeUrl(this.#urls[0]!), attempt: 1 });
     this.finished = this.#run();
@@ -73,10 +71,9 @@ export class Supervisor {
     this.connected.catch(() => {});
   }
 
-  /** Ends the loop, and the attempt if there is no connection yet. */
-  stop(error: ClientError): void {
-    this.#stopReason ??= error;
-    this.#attempt?.abort(error);
+  /** The client has an `endReason` now: ends the loop, and the attempt if there is no connection yet. */
+  stop(): void {
+    this.#attempt?.abort(this.#client.endReason);
     this.retryNow();
   }
 
@@ -95,7 +92,7 @@ export class Supervisor {
       reason = asClientError(cause, 'TOBYMQ_OPTION_INVALID');
     }
     stopWatching();
-    const isFailure = this.#stopReason === undefined || reason.code === 'TOBYMQ_STORE_FAILED';
+    const isFailure = this.#client.endReason === undefined || reason.code === 'TOBYMQ_STORE_FAILED';
     this.#client.onEnd(reason, isFailure);
     this.states.set(isFailure ? { state: 'failed', reason } : { state: 'closed' });
     return reason;
@@ -106,9 +103,9 @@ export class Supervisor {
     const { clock, reconnect } = this.#settings;
     let attempt = 1;
     let url = this.#urls[0]!;
-    while (this.#stopReason === undefined) {
+    while (this.#client.endReason === undefined) {
       const error = await this.#connect(url, attempt);
-      if (this.#stopReason !== undefined) break;
+      if (this.#client.endReason !== undefined) break;
       const wasConnected = this.#connectedAt > 0;
       // A connection that ends at once counts as a failure, or a server that throws us out would be asked without pause.
       if (wasConnected && clock.now() - this.#connectedAt >= stableConnectionMs) {
@@ -120,14 +117,17 @@ export class Supervisor {
         const { retry, delayMs } = decideReconnect(reconnect, error, attempt, () => clock.random());
         if (!retry) return error;
         this.states.set({ state: 'offline', reason: error, retryInMs: delayMs, attempt });
-        await this.#sleep(delayMs);
-        if (this.#stopReason !== undefined) break;
+        const woken = new Promise<void>((resolve) => {
+          this.retryNow = resolve;
+        });
+        await within(clock, delayMs, woken);
+        if (this.#client.endReason !== undefined) break;
         attempt++;
       }
       url = this.#redirect.shift() ?? this.#urls[0]!;
       this.states.set({ state: 'connecting', url: safeUrl(url), attempt });
     }
-    return this.#stopReason;
+    return this.#client.endReason;
   }
 
   /** One attempt, and the connection that came of it, up to its end. Returns what ended it. */
@@ -144,7 +144,6 @@ export class Supervisor {
       clock.clearTimeout(timer);
       this.#attempt = undefined;
       this.#connectedAt = clock.now();
-      this.#isVersionSettled = true;
       this.connectCount++;
       this.states.set({ state: 'connected', url: safeUrl(url), protocolVersion: version, isResumed });
       this.#onConnected();
@@ -181,23 +180,14 @@ export class Supervisor {
 
   /** With `auto`: one version lower, if this server seems not to know ours. */
   #stepDown(error: ClientError): boolean {
-    if (this.#isVersionSettled) return false;
+    // A version that has worked once stays.
+    if (this.#settings.protocolVersion !== 'auto' || this.connectCount > 0) return false;
     const isRefused = error.reasonCode === ReasonCode.UnsupportedProtocolVersion;
     // Some old servers close without a word instead of refusing.
     const isSilent = error.code === 'TOBYMQ_CONNECTION_LOST';
     if (!isRefused && !isSilent) return false;
     this.#version = this.#version === 5 ? 4 : this.#version === 4 ? 3 : 5;
     return this.#version !== 5;
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    const { clock } = this.#settings;
-    let timer: Timer;
-    await new Promise<void>((resolve) => {
-      this.retryNow = resolve;
-      timer = clock.setTimeout(resolve, ms);
-    });
-    clock.clearTimeout(timer);
   }
 }
 

@@ -6,7 +6,7 @@
 // exactly what changed meanwhile.
 
 import type { Client } from './client.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, within } from './clock.ts';
 import type { CoreListener } from './core.ts';
 import { type Duration, milliseconds } from './duration.ts';
 import { ClientError, messageOf } from './errors.ts';
@@ -310,9 +310,7 @@ export class View<V, P> implements AsyncDisposable {
       const leftMs = Math.max(this.#lastRetainedAt, answeredAt) + quietMs - clock.now();
       // The first reading deletes nothing, so if nothing has come there is nothing to wait for.
       if (leftMs <= 0 || (reading === 1 && this.#lastRetainedAt === 0)) break;
-      await new Promise<void>((resolve) => {
-        clock.setTimeout(() => resolve(), leftMs);
-      });
+      await within(clock, leftMs);
     }
     for (const [name, entry] of [...this.#entries]) {
       if (entry.reading !== reading) this.#remove(name, entry);
