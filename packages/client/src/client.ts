@@ -11,7 +11,7 @@ import type { Message } from './message.ts';
 import type { Settings } from './options.ts';
 import {
   type MessageInput,
-  outgoingFields,
+  outgoingMessage,
   type Payload,
   type PublishOptions,
   type PublishResult,
@@ -172,7 +172,7 @@ export class Client implements AsyncDisposable {
 
   #publish(topic: string, payload: Payload, options: PublishOptions | undefined): Promise<PublishResult> {
     const core = this.#core;
-    return core.publish(outgoingFields(topic, payload, options, core.settings.clock), options);
+    return core.publish(outgoingMessage(topic, payload, options, core.settings.clock), options);
   }
 
   /**
@@ -354,14 +354,14 @@ export class Client implements AsyncDisposable {
     const { outgoing, incoming, subscriptions, traffic, receivedCount, droppedCount, supervisor } =
       this.#core;
     return {
-      messagesSent: outgoing.sentCount,
+      messagesSent: outgoing.sender.count,
       messagesReceived: receivedCount,
       bytesSent: traffic.sent,
       bytesReceived: traffic.received,
       connects: supervisor.connectCount,
-      queuedMessages: outgoing.queuedCount,
-      queuedBytes: outgoing.queuedBytes,
-      openOutgoing: outgoing.openCount,
+      queuedMessages: outgoing.queue.length,
+      queuedBytes: outgoing.queue.bytes,
+      openOutgoing: outgoing.open.size,
       openIncoming: incoming.openCount,
       unclaimed: subscriptions.unclaimedCount,
       subscriptions: subscriptions.count,

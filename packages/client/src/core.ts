@@ -2,8 +2,17 @@
 // acknowledgements and the subscriptions; what the application wants goes the other way. The public `Client` is a thin
 // layer on top of this, and so is the entry for programs written for MQTT.js.
 
-import { type Connack, type Packet, PacketType, type ProtocolVersion, type Publish } from '@tobymq/codec';
-import { abortError, limitCall } from './call-limits.ts';
+import {
+  type Connack,
+  type Packet,
+  PacketType,
+  type ProtocolVersion,
+  type Puback,
+  type Pubcomp,
+  type Publish,
+  type Pubrec,
+} from '@tobymq/codec';
+import type { CallLimits } from './call-limits.ts';
 import { within } from './clock.ts';
 import { connectPacket } from './connect-packet.ts';
 import { Connection } from './connection.ts';
@@ -14,20 +23,11 @@ import { farewellMs } from './limits.ts';
 import { Message } from './message.ts';
 import { neverExpires, type Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
-import {
-  type OutgoingFields,
-  type OutgoingMessage,
-  type PublishOptions,
-  type PublishResult,
-  success,
-} from './outgoing-message.ts';
+import type { OutgoingMessage, PublishResult } from './outgoing-message.ts';
 import { PacketIds } from './packet-ids.ts';
 import type { Subscription, SubscriptionOwner } from './subscription.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { type Attempt, type SupervisedClient, Supervisor } from './supervisor.ts';
-
-/** Most publishes of QoS 0 need no promise of their own. */
-const accepted: Promise<PublishResult> = Promise.resolve(success);
 
 /** An event of the connection that other parts of the client wait for. */
 export interface CoreListener {
@@ -198,35 +198,13 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     else if (packet.type === PacketType.Pubrel) this.incoming.onPubrel(packet);
     else if (packet.type === PacketType.Suback || packet.type === PacketType.Unsuback)
       this.subscriptions.onPacket(packet);
-    else this.outgoing.onPacket(packet);
+    else this.outgoing.onPacket(packet as Puback | Pubrec | Pubcomp);
   }
 
-  /** Publishes; the promise settles as `Client.publish` says. */
-  publish(fields: OutgoingFields, options: PublishOptions | undefined): Promise<PublishResult> {
-    if (this.endReason !== undefined) return Promise.reject(this.endReason);
-    const signal = options?.signal;
-    if (signal?.aborted) return Promise.reject(abortError(signal, fields.topic));
-    try {
-      if (fields.qos === 0 && this.outgoing.trySendNow(fields)) return accepted;
-      return this.#outcome(this.outgoing.add(fields), options);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  #outcome(message: OutgoingMessage, options: PublishOptions | undefined): Promise<PublishResult> {
-    const { topic, error } = message;
-    if (message.isSettled) return error === undefined ? accepted : Promise.reject(error);
-    if (options?.signal !== undefined || options?.timeout !== undefined) {
-      const what = `the message for ${topic} was not acknowledged`;
-      message.onSettled = limitCall(this.settings.clock, options, what, topic, (why) =>
-        this.outgoing.cancel(message, why),
-      );
-    }
-    return new Promise((resolve, reject) => {
-      message.resolve = resolve;
-      message.reject = reject;
-    });
+  /** Publishes; see `Outgoing.publish`. */
+  publish(message: OutgoingMessage, limits?: CallLimits): Promise<PublishResult> {
+    if (this.endReason !== undefined) throw this.endReason;
+    return this.outgoing.publish(message, limits);
   }
 
   leave(subscription: Subscription<unknown, unknown>): Promise<void> {
@@ -234,9 +212,9 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   }
 
   /** Publishes birth or farewell. Nobody waits for its promise, so a failure is reported. */
-  async #announce(make: () => OutgoingFields, isFirst: boolean): Promise<void> {
+  async #announce(make: () => OutgoingMessage, isFirst: boolean): Promise<void> {
     try {
-      await this.#outcome(this.outgoing.add(make(), isFirst), undefined);
+      await this.outgoing.publish(make(), undefined, isFirst);
     } catch (cause) {
       if (cause !== this.endReason) this.report(asClientError(cause, 'TOBYMQ_OPTION_INVALID'));
     }

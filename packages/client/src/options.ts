@@ -14,7 +14,7 @@ import {
   shortSession,
   storedSession,
 } from './limits.ts';
-import { type MessageInput, type OutgoingFields, outgoingFields } from './outgoing-message.ts';
+import { type MessageInput, type OutgoingMessage, outgoingMessage } from './outgoing-message.ts';
 import type { ReconnectOptions } from './reconnect.ts';
 import type { SessionStore } from './store/session-store.ts';
 import type { TraceEvent } from './trace.ts';
@@ -169,8 +169,8 @@ export interface Settings
   readonly reconnect: ReconnectOptions;
   readonly offline: Required<OfflineOptions>;
   readonly will: WillInput | undefined;
-  readonly birth: (() => OutgoingFields) | undefined;
-  readonly farewell: (() => OutgoingFields) | undefined;
+  readonly birth: (() => OutgoingMessage) | undefined;
+  readonly farewell: (() => OutgoingMessage) | undefined;
   readonly outgoingTopicAliases: number;
 }
 
@@ -277,18 +277,18 @@ function randomClientId(clock: Clock): string {
 }
 
 /** Makes the message when it is needed, because its expiry counts from then; what is wrong about it is found now. */
-function messageMaker(message: MessageInput | (() => MessageInput), clock: Clock): () => OutgoingFields {
-  if (typeof message === 'function') return () => fieldsOf(message(), clock);
-  fieldsOf(message, clock);
-  return () => fieldsOf(message, clock);
+function messageMaker(message: MessageInput | (() => MessageInput), clock: Clock): () => OutgoingMessage {
+  if (typeof message === 'function') return () => prepare(message(), clock);
+  prepare(message, clock);
+  return () => prepare(message, clock);
 }
 
-function fieldsOf(message: MessageInput, clock: Clock): OutgoingFields {
-  return outgoingFields(message.topic, message.payload ?? '', message, clock);
+function prepare(message: MessageInput, clock: Clock): OutgoingMessage {
+  return outgoingMessage(message.topic, message.payload ?? '', message, clock);
 }
 
 function willOf(options: WillOptions, clock: Clock): WillInput {
-  const { topic, payload, qos, retain, properties } = fieldsOf(options, clock);
+  const { topic, payload, qos, retain, properties } = prepare(options, clock);
   const willDelayInterval = seconds(options.delay ?? 0, 'will.delay') || undefined;
   return { topic, payload, qos, retain, properties: { ...properties, willDelayInterval } };
 }

@@ -30,22 +30,21 @@ export function limitError(reasonCode: number, what: string, topic?: string): Cl
   return new ClientError('TOBYMQ_SERVER_LIMIT', `${what} (${hex(reasonCode)})`, { reasonCode, topic });
 }
 
-/** Why the server would not accept this message, if so. */
-export function messageLimit(
+/** Throws for a message that the server would not accept. */
+export function checkMessage(
   { topic, qos, retain }: { readonly topic: string; readonly qos: QoS; readonly retain: boolean },
   { maximumQoS, retainAvailable }: ServerLimits,
-): ClientError | undefined {
+): void {
   if (qos > maximumQoS) {
     // [MQTT-3.2.2-11]
     const what = `the message for ${topic} has QoS ${qos}, the server takes up to QoS ${maximumQoS}`;
-    return limitError(ReasonCode.QoSNotSupported, what, topic);
+    throw limitError(ReasonCode.QoSNotSupported, what, topic);
   }
   if (retain && !retainAvailable) {
     // [MQTT-3.2.2-14]
     const what = `the message for ${topic} is retained, which the server does not offer`;
-    return limitError(ReasonCode.RetainNotSupported, what, topic);
+    throw limitError(ReasonCode.RetainNotSupported, what, topic);
   }
-  return undefined;
 }
 
 /** The error of a packet that is too large for the server. [MQTT-3.2.2-15] */

@@ -37,7 +37,7 @@ export class Subscriptions {
   readonly #entries = new Map<string, FilterEntry>();
   /** Filters whose UNSUBSCRIBE is not confirmed: their messages are not wanted any more. */
   readonly #leaving = new Set<string>();
-  readonly #requests = new Map<number, OpenRequest>();
+  readonly #requests: Map<number, OpenRequest>;
   readonly routes: TopicRoutes;
   #unclaimed: Message<unknown, unknown>[] = [];
   #catchAll: AnySubscription | undefined;
@@ -52,6 +52,7 @@ export class Subscriptions {
     report: (error: ClientError) => void,
   ) {
     this.#ids = ids;
+    this.#requests = ids.exchanges();
     this.#report = report;
     this.#discardsUnclaimed = unclaimed === 'discard';
     this.routes = new TopicRoutes(this.#entries, this.#leaving, topicAliasMaximum);
@@ -154,8 +155,7 @@ export class Subscriptions {
 
   end(): void {
     this.#connection = undefined;
-    for (const [id, request] of this.#requests) {
-      this.#ids.free(id);
+    for (const request of this.#requests.values()) {
       // Nothing is lost: the filter is given up on the next connection, if the server still has it then.
       request.settle(undefined);
     }
@@ -226,12 +226,12 @@ export class Subscriptions {
           `SUBACK has ${packet.reasonCodes.length} codes for ${entries.length} filters`,
         );
       }
-      this.#finish(packet.packetId);
+      this.#requests.delete(packet.packetId);
       for (const [i, entry] of entries.entries()) this.#onResult(entry, packet.reasonCodes[i]!, undefined);
     } else if (packet.type === PacketType.Unsuback) {
       const request = this.#requests.get(packet.packetId);
       if (request === undefined || request.leaving.length === 0) return;
-      this.#finish(packet.packetId);
+      this.#requests.delete(packet.packetId);
       for (const [i, filter] of request.leaving.entries()) {
         // What the server refuses to give up goes on coming, and goes on being unwanted.
         if ((packet.reasonCodes[i] ?? 0) < 0x80) this.#leaving.delete(filter);
@@ -252,11 +252,6 @@ export class Subscriptions {
             ),
       );
     }
-  }
-
-  #finish(packetId: number): void {
-    this.#requests.delete(packetId);
-    this.#ids.free(packetId);
   }
 
   #onResult(entry: FilterEntry, reasonCode: number, error: ClientError | undefined): void {

@@ -9,7 +9,7 @@ import { Core } from '../core.ts';
 import { ClientError, messageOf } from '../errors.ts';
 import { defaults } from '../limits.ts';
 import { type Settings, settingsOf } from '../options.ts';
-import { outgoingFields } from '../outgoing-message.ts';
+import { outgoingMessage } from '../outgoing-message.ts';
 import type { ConnectionState } from '../states.ts';
 import type { Platform } from '../transports/transport.ts';
 import { Deliveries } from './deliveries.ts';
@@ -246,17 +246,17 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     message: string | Uint8Array,
     options: IClientPublishOptions,
   ): Promise<Packet | undefined> {
-    const fields = outgoingFields(topic, message, publishOptions(options), core.settings.clock);
-    const outcome = core.publish(fields, undefined);
+    const outgoing = outgoingMessage(topic, message, publishOptions(options), core.settings.clock);
+    const outcome = core.publish(outgoing, undefined);
     options.cbStorePut?.();
-    if (fields.qos === 0) {
+    if (outgoing.qos === 0) {
       await outcome;
       return undefined;
     }
     this.#openCount++;
     try {
       const { reasonCode } = await outcome;
-      return { cmd: fields.qos === 1 ? 'puback' : 'pubcomp', reasonCode };
+      return { cmd: outgoing.qos === 1 ? 'puback' : 'pubcomp', reasonCode };
     } finally {
       if (--this.#openCount === 0) this.emit('outgoingEmpty');
     }
