@@ -20,7 +20,6 @@ import { asClientError, ClientError, causedBy } from './errors.ts';
 import { Incoming, type Receipt } from './incoming.ts';
 import { Journal } from './journal.ts';
 import { farewellMs } from './limits.ts';
-import { Message } from './message.ts';
 import { neverExpires, type Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
 import type { OutgoingMessage, PublishResult } from './outgoing-message.ts';
@@ -168,7 +167,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   }
 
   #onPublish(publish: Publish): void {
-    const { payload, qos, retain, dup, packetId, properties } = publish;
+    const { qos, dup, packetId } = publish;
     const route = this.subscriptions.routes.of(publish);
     let receipt: Receipt | undefined;
     if (qos !== 0) {
@@ -176,12 +175,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
       if (receipt === undefined) return;
     }
     this.receivedCount++;
-    this.subscriptions.deliver(
-      route,
-      properties?.subscriptionIdentifiers,
-      receipt,
-      (part) => new Message(route.topic, payload, qos, retain, dup, properties, part),
-    );
+    this.subscriptions.deliver(route, publish, receipt);
     if (receipt !== undefined && this.incoming.takeStall(this.subscriptions.unclaimedCount))
       this.#reportStall();
   }

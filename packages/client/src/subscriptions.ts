@@ -5,7 +5,14 @@
 // filter. Each entry has a subscription identifier of its own: when filters overlap, a server may send one copy with
 // all identifiers or one copy per subscription, and the identifiers tell which copy is for whom.
 
-import { encodedSize, type Packet, PacketType, parseSharedFilter, ReasonCode } from '@tobymq/codec';
+import {
+  encodedSize,
+  type Packet,
+  PacketType,
+  type Publish,
+  parseSharedFilter,
+  ReasonCode,
+} from '@tobymq/codec';
 import type { Connection } from './connection.ts';
 import { ClientError, hex, violation } from './errors.ts';
 import {
@@ -17,7 +24,7 @@ import {
 } from './filters.ts';
 import type { Receipt } from './incoming.ts';
 import { defaults } from './limits.ts';
-import type { Message } from './message.ts';
+import { Message } from './message.ts';
 import type { PacketIds } from './packet-ids.ts';
 import type { SubscribeOptions } from './subscription.ts';
 import { type RouteTarget, type TopicRoute, TopicRoutes } from './topic-routes.ts';
@@ -265,38 +272,25 @@ export class Subscriptions {
   }
 
   /** Hands a message to everybody whose subscription it is for. */
-  deliver(
-    route: TopicRoute,
-    identifiers: readonly number[] | undefined,
-    receipt: Receipt | undefined,
-    create: (receipt: Receipt | undefined) => Message<unknown, unknown>,
-  ): void {
+  deliver(route: TopicRoute, publish: Publish, receipt: Receipt | undefined): void {
     const { targets } = route;
+    const identifiers = publish.properties?.subscriptionIdentifiers;
     if (targets.length === 0) {
-      this.#onUnclaimed(create(receipt), route.isUnwanted);
+      this.#onUnclaimed(new Message(route.topic, publish, receipt), route.isUnwanted);
     } else if (route.identifiers.length === 1 || identifiers === undefined) {
-      this.#handOver(targets, receipt, create);
+      handOver(route, targets, publish, receipt);
     } else {
       const chosen = targets.filter(({ entry }) => identifiers.includes(entry.identifier));
       if (chosen.length > 0) {
-        this.#handOver(chosen, receipt, create);
+        handOver(route, chosen, publish, receipt);
       } else if (identifiers.some((identifier) => route.identifiers.includes(identifier))) {
         // The copy for a second filter of a subscription that gets its message with the first.
         receipt?.done(0);
       } else {
         // Identifiers of an earlier process mean nothing to us: then the topic decides alone.
-        this.#handOver(targets, receipt, create);
+        handOver(route, targets, publish, receipt);
       }
     }
-  }
-
-  #handOver(
-    targets: readonly RouteTarget[],
-    receipt: Receipt | undefined,
-    create: (receipt: Receipt | undefined) => Message<unknown, unknown>,
-  ): void {
-    if (receipt !== undefined) receipt.holders = targets.length;
-    for (const { subscription } of targets) subscription.push(create(receipt));
   }
 
   #onUnclaimed(message: Message<unknown, unknown>, isUnwanted: boolean): void {
@@ -341,4 +335,14 @@ export class Subscriptions {
     this.#entries.clear();
     this.routes.clear();
   }
+}
+
+function handOver(
+  { topic }: TopicRoute,
+  targets: readonly RouteTarget[],
+  publish: Publish,
+  receipt: Receipt | undefined,
+): void {
+  if (receipt !== undefined) receipt.holders = targets.length;
+  for (const { subscription } of targets) subscription.push(new Message(topic, publish, receipt));
 }
