@@ -6,7 +6,7 @@ import { Core } from './core.ts';
 import { type Duration, milliseconds } from './duration.ts';
 import { ClientError } from './errors.ts';
 import { fullFilters } from './filters.ts';
-import { defaults } from './limits.ts';
+import { defaultDrainMs } from './limits.ts';
 import type { Message } from './message.ts';
 import type { Settings } from './options.ts';
 import {
@@ -378,7 +378,7 @@ export class Client implements AsyncDisposable {
     const { drain } = options;
     const drainMs =
       drain === true
-        ? defaults.drainMs
+        ? defaultDrainMs
         : drain === undefined || drain === false
           ? undefined
           : milliseconds(drain, 'drain');

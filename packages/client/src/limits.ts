@@ -35,12 +35,11 @@ export const offlineDefaults = {
   qos0: true,
 } as const;
 
-export const defaults = {
-  /** QoS 0 messages that wait for one slow consumer, and those that wait for any consumer. */
-  inHand: 10_000,
-  /** Time that `close({ drain: true })` grants to unacknowledged messages. */
-  drainMs: 10_000,
-} as const;
+/** QoS 0 messages that wait for one slow consumer, and those that wait for any consumer. */
+export const inHandMax = 10_000;
+
+/** Time that `close({ drain: true })` grants to unacknowledged messages. */
+export const defaultDrainMs = 10_000;
 
 /** How long the server keeps the session over a lost connection when the application did not ask for longer. */
 export const shortSession = '5 min';

@@ -20,10 +20,7 @@ export function reasonOfReturnCode(returnCode: number): number {
 /** The standard's name of a reason code: `not authorized`. */
 export function reasonName(reasonCode: number): string {
   const name = Object.entries(ReasonCode).find(([, code]) => code === reasonCode)?.[0] ?? 'unknown';
-  return name
-    .replace('QoS', 'Qos')
-    .replaceAll(/([a-z])([A-Z])/g, '$1 $2')
-    .toLowerCase();
+  return name.replaceAll(/\B(?=[A-Z][a-z])/g, ' ').toLowerCase();
 }
 
 /** Whether a client may send DISCONNECT with this reason code. */

@@ -4,7 +4,7 @@
 import type { QoS } from '@tobymq/codec';
 import type { Duration } from './duration.ts';
 import { ClientError, hex, messageOf } from './errors.ts';
-import { defaults } from './limits.ts';
+import { inHandMax } from './limits.ts';
 import type { Message } from './message.ts';
 import { reasonName } from './reason-names.ts';
 import type { TopicPattern } from './topic.ts';
@@ -111,7 +111,7 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
     this.#handler = handler;
     this.#concurrency = options.concurrency ?? 1;
     this.#isManual = options.ack === 'manual';
-    this.#inHand = options.inHand ?? defaults.inHand;
+    this.#inHand = options.inHand ?? inHandMax;
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });

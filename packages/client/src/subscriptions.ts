@@ -23,7 +23,7 @@ import {
   subscriptionRequest,
 } from './filters.ts';
 import type { Receipt } from './incoming.ts';
-import { defaults } from './limits.ts';
+import { inHandMax } from './limits.ts';
 import { Message } from './message.ts';
 import type { PacketIds } from './packet-ids.ts';
 import type { SubscribeOptions } from './subscription.ts';
@@ -298,13 +298,13 @@ export class Subscriptions {
       this.#catchAll.push(message);
     } else if (isUnwanted || this.#discardsUnclaimed) {
       message.ack();
-    } else if (message.qos === 0 && this.#unclaimed.length >= defaults.inHand) {
+    } else if (message.qos === 0 && this.#unclaimed.length >= inHandMax) {
       this.droppedCount++;
       if (this.droppedCount === 1) {
         this.#report(
           new ClientError(
             'TOBYMQ_MESSAGE_DROPPED',
-            `no subscription matches ${message.topic}, and ${defaults.inHand} messages wait already`,
+            `no subscription matches ${message.topic}, and ${inHandMax} messages wait already`,
             {
               topic: message.topic,
             },

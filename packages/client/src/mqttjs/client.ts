@@ -7,7 +7,7 @@
 import type { EnhancedAuth } from '../auth.ts';
 import { Core } from '../core.ts';
 import { ClientError, messageOf } from '../errors.ts';
-import { defaults } from '../limits.ts';
+import { defaultDrainMs } from '../limits.ts';
 import { type Settings, settingsOf } from '../options.ts';
 import { outgoingMessage } from '../outgoing-message.ts';
 import type { ConnectionState } from '../states.ts';
@@ -370,7 +370,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
   async #end(isForced: boolean, reasonCode: number): Promise<void> {
     const wasConnected = this.connected;
     this.disconnecting = true;
-    await this.#core?.close(isForced ? undefined : defaults.drainMs, reasonCode);
+    await this.#core?.close(isForced ? undefined : defaultDrainMs, reasonCode);
     this.connected = false;
     this.reconnecting = false;
     this.disconnected = true;
