@@ -29,8 +29,10 @@ export async function connectPacket(
 /** Refuses options that no CONNECT can be made of, as far as they are known before the first attempt. */
 export function checkConnect(settings: Settings): void {
   const { protocolVersion, clientId, credentials } = settings;
-  const version = protocolVersion === 'auto' ? 5 : protocolVersion;
-  connectOf(settings, version, clientId, true, typeof credentials === 'function' ? undefined : credentials);
+  const known = typeof credentials === 'function' ? undefined : credentials;
+  // Whatever is spoken, the limits are those of 5.0.
+  connectOf(settings, 5, clientId, true, known);
+  if (protocolVersion !== 'auto') connectOf(settings, protocolVersion, clientId, true, known);
 }
 
 async function answerOf<T>(what: string, ask: () => T | Promise<T>): Promise<T> {

@@ -229,10 +229,7 @@ export function settingsOf(options: ConnectOptions, platform: Platform): Setting
       }),
   };
   checkNumber('keepAlive in seconds', settings.keepAliveSeconds, 0, 65_535);
-  checkNumber('receiveMaximum', settings.receiveMaximum, 1, 65_535);
   checkNumber('sendMaximum', settings.sendMaximum, 1, 65_535);
-  checkNumber('maximumPacketSize', settings.maximumPacketSize, 1, neverExpires);
-  checkNumber('topicAliasMaximum', settings.topicAliasMaximum, 0, 65_535);
   checkConnect(settings);
   return settings;
 }
