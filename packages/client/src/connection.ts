@@ -97,6 +97,7 @@ export class Connection implements AuthHost, KeepAliveTarget {
 
   /** Adds a packet to the outbox. */
   send(packet: PacketInput, size?: number): void {
+    if (this.isClosed) return;
     this.#trace?.({ direction: 'sent', packet: redact(packet) });
     this.outbox.write(packet, this.version, size);
   }

@@ -66,7 +66,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     this.clientId = settings.clientId;
     const ids = new PacketIds();
     this.outgoing = new Outgoing(settings, ids);
-    this.incoming = new Incoming(settings.receiveMaximum);
+    this.incoming = new Incoming(settings);
     this.subscriptions = new Subscriptions(ids, settings.topicAliasMaximum, settings.unclaimed, this.report);
     this.supervisor = new Supervisor(settings, this);
   }
@@ -167,24 +167,15 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   }
 
   #onPublish(publish: Publish): void {
-    const { qos, dup, packetId } = publish;
     const route = this.subscriptions.routes.of(publish);
     let receipt: Receipt | undefined;
-    if (qos !== 0) {
-      receipt = this.incoming.arrive(packetId, qos, dup);
+    if (publish.qos !== 0) {
+      receipt = this.incoming.arrive(publish);
       if (receipt === undefined) return;
     }
     this.receivedCount++;
     this.subscriptions.deliver(route, publish, receipt);
-    if (receipt !== undefined && this.incoming.takeStall(this.subscriptions.unclaimedCount))
-      this.#reportStall();
-  }
-
-  #reportStall(): void {
-    const unclaimed = `${this.subscriptions.unclaimedCount} match no subscription`;
-    const failed = `${this.incoming.abandonedCount} belong to failed handlers`;
-    const what = `the receive window of ${this.settings.receiveMaximum} messages is full: ${unclaimed}, ${failed}`;
-    this.report(new ClientError('TOBYMQ_RECEIVE_STALLED', what));
+    if (receipt !== undefined) this.incoming.reportStall(this.subscriptions.unclaimedCount);
   }
 
   #onPacket(packet: Packet): void {
@@ -231,7 +222,6 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     const { connection } = this;
     this.#stop(new ClientError('TOBYMQ_CLOSED', 'the client was closed'), reasonCode);
     await finished;
-    await this.#journal?.close();
     // A network that is dead must not hold up the end.
     if (connection !== undefined) await within(clock, farewellMs, connection.gone);
   }
@@ -250,12 +240,12 @@ export class Core implements SupervisedClient, SubscriptionOwner {
       );
   }
 
-  onEnd(error: ClientError, isFailure: boolean): void {
+  onEnd(error: ClientError, isFailure: boolean): Promise<void> | undefined {
     this.endReason = error;
     this.outgoing.failAll(error);
     this.subscriptions.failAll(isFailure ? error : undefined);
     for (const listener of this.listeners) listener.onEnd?.(error);
     this.listeners.clear();
-    void this.#journal?.close();
+    return this.#journal?.close();
   }
 }

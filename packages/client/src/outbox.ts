@@ -29,9 +29,9 @@ export class Outbox {
   #start = 0;
   #end = 0;
   #isScheduled = false;
-  #isFinished = false;
   #isClosed = false;
-  #gated: Promise<unknown> | undefined;
+  /** The last bytes that wait for the store. */
+  #gated: Promise<void> | undefined;
   /** The transport wants a break: nothing but the small packets of the protocol should be added. */
   isCongested = false;
 
@@ -43,7 +43,6 @@ export class Outbox {
 
   /** Adds a packet whose encoded size is known. */
   write(packet: PacketInput, version: ProtocolVersion, size = encodedSize(packet, version)): void {
-    if (this.#isFinished) return;
     const at = this.#reserve(size);
     this.#end = encodeInto(packet, version, this.#buffer, at);
   }
@@ -59,48 +58,46 @@ export class Outbox {
     }
     if (!this.#isScheduled) {
       this.#isScheduled = true;
-      this.#defer(this.#onTurnEnd);
+      this.#defer(() => {
+        this.#isScheduled = false;
+        this.flush();
+      });
     }
     return this.#end;
   }
 
-  readonly #onTurnEnd = (): void => {
-    this.#isScheduled = false;
-    this.flush();
-  };
-
   /** Hands everything written so far to the transport. */
   flush(): void {
-    if (this.#start === this.#end || this.#isClosed) return;
+    if (this.#start === this.#end) return;
     const bytes = this.#buffer.subarray(this.#start, this.#end);
     this.#start = this.#end;
-    const gate = this.#owner.gate();
-    if (gate === undefined && this.#gated === undefined) {
+    // The store finishes its writes in order, so what waits for a later one does not overtake.
+    const gate = this.#owner.gate() ?? this.#gated;
+    if (gate === undefined) {
       this.#send(bytes);
       return;
     }
-    const gated: Promise<unknown> = Promise.all([this.#gated, gate]).then(() => {
+    const gated = gate.then(() => {
       if (this.#gated === gated) this.#gated = undefined;
-      if (!this.#isClosed) this.#send(bytes);
+      this.#send(bytes);
     });
     this.#gated = gated;
   }
 
   #send(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
     this.#owner.traffic.sent += bytes.length;
     if (!this.#pipe.send(bytes)) this.isCongested = true;
   }
 
-  /** Takes no more packets; resolves when those written so far have been handed to the transport. */
+  /** Resolves when what was written has been handed to the transport. */
   async finish(): Promise<void> {
     this.flush();
-    this.#isFinished = true;
     await this.#gated;
   }
 
   /** Nothing is sent any more, not even what was written. */
   close(): void {
-    this.#isFinished = true;
     this.#isClosed = true;
   }
 }

@@ -55,5 +55,5 @@ export class States {
 
 function tell(listener: Inbox<ConnectionState>, state: ConnectionState): void {
   listener.push(state);
-  if (state.state === 'closed' || state.state === 'failed') listener.end(undefined);
+  if (state.state === 'closed' || state.state === 'failed') listener.end();
 }

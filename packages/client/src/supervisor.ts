@@ -31,8 +31,8 @@ export interface SupervisedClient {
   connect(attempt: Attempt): Promise<ClientError>;
   /** Loads what an earlier process left. */
   restore(): Promise<void>;
-  /** The end: everything that is pending has to settle. */
-  onEnd(error: ClientError, isFailure: boolean): void;
+  /** The end: everything that is pending has to settle. Resolves when the session store is closed. */
+  onEnd(error: ClientError, isFailure: boolean): Promise<void> | undefined;
 }
 
 export class Supervisor {
@@ -93,8 +93,9 @@ export class Supervisor {
     }
     stopWatching();
     const isFailure = this.#client.endReason === undefined || reason.code === 'TOBYMQ_STORE_FAILED';
-    this.#client.onEnd(reason, isFailure);
+    const stored = this.#client.onEnd(reason, isFailure);
     this.states.set(isFailure ? { state: 'failed', reason } : { state: 'closed' });
+    await stored;
     return reason;
   }
 

@@ -164,7 +164,7 @@ export class View<V, P> implements AsyncDisposable {
   changes(): AsyncIterableIterator<Change<V, P>> {
     const inbox: Inbox<Change<V, P>> = new Inbox(() => this.#inboxes.delete(inbox));
     if (this.#end === undefined) this.#inboxes.add(inbox);
-    else inbox.end(undefined);
+    else inbox.end();
     return inbox;
   }
 
@@ -329,7 +329,7 @@ export class View<V, P> implements AsyncDisposable {
     if (this.#end !== undefined) return;
     this.#end = error;
     this.#host.listeners.delete(this.#listener);
-    for (const inbox of this.#inboxes) inbox.end(undefined);
+    for (const inbox of this.#inboxes) inbox.end();
     this.#inboxes.clear();
     for (const look of [...this.#watchers]) look();
   }
