@@ -303,7 +303,7 @@ export class Client implements AsyncDisposable {
   }
 
   #startRequests(): Requests {
-    const requests = new Requests(this);
+    const requests = new Requests(this, this.#core.settings.clock);
     this.#core.listeners.add({ onEnd: (error) => requests.failAll(error) });
     return requests;
   }
