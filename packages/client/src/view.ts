@@ -5,11 +5,12 @@
 // counts as deleted only when the server has finished sending and the key was not among them. So a reconnect reports
 // exactly what changed meanwhile.
 
+import { limitCall } from './call-limits.ts';
 import type { Client } from './client.ts';
 import { type Clock, within } from './clock.ts';
 import type { CoreListener } from './core.ts';
-import { type Duration, milliseconds } from './duration.ts';
-import { ClientError, messageOf } from './errors.ts';
+import type { Duration } from './duration.ts';
+import { ClientError, causedBy } from './errors.ts';
 import { Inbox } from './inbox.ts';
 import type { Message } from './message.ts';
 import type { PublishOptions } from './outgoing-message.ts';
@@ -180,36 +181,21 @@ export class View<V, P> implements AsyncDisposable {
     options: WaitForOptions = {},
   ): Promise<V | undefined> {
     const name = this.#name(key);
-    const { signal } = options;
-    return new Promise((resolve, reject) => {
-      const { clock } = this.#host;
-      const timeoutMs = options.timeout === undefined ? undefined : milliseconds(options.timeout, 'timeout');
-      const fail = (code: 'TOBYMQ_TIMEOUT' | 'TOBYMQ_ABORTED', what: string): void =>
-        finish(() => reject(new ClientError(code, what, { topic: name, cause: signal?.reason })));
-      const onAbort = (): void => fail('TOBYMQ_ABORTED', `waiting for ${name} was aborted`);
-      const timer =
-        timeoutMs === undefined
-          ? undefined
-          : clock.setTimeout(
-              () => fail('TOBYMQ_TIMEOUT', `${name} was not as expected after ${timeoutMs} ms`),
-              timeoutMs,
-            );
-      const finish = (settle: () => void): void => {
-        clock.clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-        this.#watchers.delete(look);
-        settle();
-      };
-      const look = (): void => {
-        const end = this.#end;
+    let forgetLimits = (): void => {};
+    let look = (): void => {};
+    const reached = new Promise<V | undefined>((resolve, reject) => {
+      look = () => {
         const value = this.#entries.get(name)?.value;
-        if (end !== undefined) finish(() => reject(end));
-        else if (condition(value)) finish(() => resolve(value));
+        if (this.#end !== undefined) reject(this.#end);
+        else if (condition(value)) resolve(value);
       };
       this.#watchers.add(look);
-      signal?.addEventListener('abort', onAbort);
-      if (signal?.aborted === true) onAbort();
-      else look();
+      forgetLimits = limitCall(this.#host.clock, options, `${name} was not as expected`, name, reject);
+      look();
+    });
+    return reached.finally(() => {
+      forgetLimits();
+      this.#watchers.delete(look);
     });
   }
 
@@ -266,8 +252,8 @@ export class View<V, P> implements AsyncDisposable {
     try {
       value = this.#pattern.codec.decode(payload);
     } catch (cause) {
-      const what = `the retained message on ${name} cannot be decoded: ${messageOf(cause)}`;
-      this.#host.report(new ClientError('TOBYMQ_VALUE_INVALID', what, { topic: name, cause }));
+      const what = `the retained message on ${name} cannot be decoded`;
+      this.#host.report(causedBy(cause, 'TOBYMQ_VALUE_INVALID', what, name));
       return;
     }
     const previous = entry?.value;
