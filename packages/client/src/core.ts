@@ -206,15 +206,15 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   }
 
   /** Ends the client; see `Client.close`. */
-  close(drainMs: number | undefined, reasonCode: number): Promise<void> {
+  close(drainMs: number, reasonCode: number): Promise<void> {
     this.#closing ??= this.#close(drainMs, reasonCode);
     return this.#closing;
   }
 
-  async #close(drainMs: number | undefined, reasonCode: number): Promise<void> {
+  async #close(drainMs: number, reasonCode: number): Promise<void> {
     const { clock, farewell } = this.settings;
     const { finished } = this.supervisor;
-    if (drainMs !== undefined && this.endReason === undefined)
+    if (drainMs > 0 && this.endReason === undefined)
       await within(clock, drainMs, this.outgoing.idle(), finished);
     // With a reason code the server publishes the will; without a connection it does so anyway.
     if (farewell !== undefined && reasonCode === 0 && this.connection !== undefined)

@@ -115,6 +115,11 @@ export function causedBy(cause: unknown, code: ClientErrorCode, what: string, to
   return new ClientError(code, `${what}: ${messageOf(cause)}`, { cause, topic });
 }
 
+/** The error of one of our messages. */
+export function messageError(code: ClientErrorCode, topic: string, what: string): ClientError {
+  return new ClientError(code, `the message for ${topic} ${what}`, { topic });
+}
+
 /** What was thrown, as an error of ours, which it may be already. */
 export function asClientError(cause: unknown, code: ClientErrorCode): ClientError {
   return cause instanceof ClientError ? cause : new ClientError(code, messageOf(cause), { cause });

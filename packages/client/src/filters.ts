@@ -12,7 +12,7 @@ import {
 } from '@tobymq/codec';
 import type { Connection } from './connection.ts';
 import { ClientError } from './errors.ts';
-import { limitError, type ServerLimits, tooLarge } from './server-limits.ts';
+import { checkSize, limitError, type ServerLimits } from './server-limits.ts';
 import type { SubscribeOptions, Subscription } from './subscription.ts';
 
 export type AnySubscription = Subscription<unknown, unknown>;
@@ -95,24 +95,11 @@ export function subscribePacket(
   };
 }
 
-/** Why the server would not accept this filter, if so. */
-export function filterLimit(entry: FilterEntry, limits: ServerLimits, size: number): ClientError | undefined {
-  const { filter, matchFilter } = entry;
-  if (filter !== matchFilter && !limits.sharedSubscriptionAvailable) {
-    return limitError(
-      ReasonCode.SharedSubscriptionsNotSupported,
-      `the server has no shared subscriptions such as ${filter}`,
-      filter,
-    );
-  }
-  if (/[+#]/.test(matchFilter) && !limits.wildcardSubscriptionAvailable) {
-    return limitError(
-      ReasonCode.WildcardSubscriptionsNotSupported,
-      `the server has no wildcard subscriptions such as ${filter}`,
-      filter,
-    );
-  }
-  return size > limits.maximumPacketSize
-    ? tooLarge(`the subscription to ${filter}`, size, limits, filter)
-    : undefined;
+/** Throws for a filter that the server would not accept. */
+export function checkFilter({ filter, matchFilter }: FilterEntry, limits: ServerLimits, size: number): void {
+  if (filter !== matchFilter && !limits.sharedSubscriptionAvailable)
+    throw limitError(ReasonCode.SharedSubscriptionsNotSupported, 'shared subscriptions', filter);
+  if (/[+#]/.test(matchFilter) && !limits.wildcardSubscriptionAvailable)
+    throw limitError(ReasonCode.WildcardSubscriptionsNotSupported, 'wildcards', filter);
+  checkSize(size, limits, filter);
 }

@@ -118,8 +118,8 @@ let lastValidTopic: string | undefined;
 
 function checkTopic(topic: string): void {
   if (topic === lastValidTopic) return;
-  const problem = typeof topic === 'string' ? checkTopicName(topic) : 'is not a string';
   // [MQTT-3.3.2-2], [MQTT-4.7.0-1]
+  const problem = typeof topic === 'string' ? checkTopicName(topic) : 'is not a string';
   if (problem !== undefined)
     throw new ClientError('TOBYMQ_TOPIC_INVALID', `the topic name ${String(topic)} ${problem}`, { topic });
   lastValidTopic = topic;

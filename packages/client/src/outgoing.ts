@@ -7,9 +7,8 @@
 
 import { PacketType, type Puback, type Pubcomp, type Pubrec, ReasonCode } from '@tobymq/codec';
 import { abortError, type CallLimits, limitCall } from './call-limits.ts';
-import type { Timer } from './clock.ts';
 import type { Connection } from './connection.ts';
-import { ClientError, protocolError } from './errors.ts';
+import { type ClientError, messageError, protocolError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Settings } from './options.ts';
 import { newMessage, type OutgoingMessage, type PublishResult, settle } from './outgoing-message.ts';
@@ -78,8 +77,7 @@ export class Outgoing {
         return accepted;
       }
     } else if (qos === 0 && !this.#settings.offline.qos0) {
-      const what = `the QoS 0 message for ${topic} was not sent: there is no connection`;
-      throw new ClientError('TOBYMQ_CONNECTION_LOST', what, { topic });
+      throw messageError('TOBYMQ_CONNECTION_LOST', topic, 'has QoS 0 and there is no connection');
     }
     this.#makeRoom(message);
     const outcome = this.#outcome(message, limits);
@@ -101,12 +99,10 @@ export class Outgoing {
     while (queue.length >= maxMessages || queue.bytes + sizeOf(message) > maxBytes) {
       const oldest = whenFull === 'drop-oldest' ? queue.shift() : undefined;
       const isEvicted = oldest !== undefined || whenFull === 'drop-newest';
-      const { topic } = oldest ?? message;
-      const what = `the queue is full (${queue.length} messages, ${queue.bytes} bytes)`;
-      const error = new ClientError(
+      const error = messageError(
         isEvicted ? 'TOBYMQ_EVICTED' : 'TOBYMQ_QUEUE_FULL',
-        `${what}: it has no place for the message for ${topic}`,
-        { topic },
+        (oldest ?? message).topic,
+        `has no place in the queue of ${queue.length} messages and ${queue.bytes} bytes`,
       );
       this.droppedCount++;
       if (oldest === undefined) throw error;
@@ -117,44 +113,33 @@ export class Outgoing {
   /** The promise of whoever publishes, who may have set an end to waiting; so may the expiry of the message. */
   #outcome(message: OutgoingMessage, limits: CallLimits): Promise<PublishResult> {
     const { topic, expiresAt } = message;
-    const hasLimits = limits.signal !== undefined || limits.timeout !== undefined;
-    const end = (error: ClientError): void => this.#cancel(message, error);
-    const forgetLimits = hasLimits
-      ? limitCall(this.#settings.clock, limits, `the message for ${topic} was not acknowledged`, topic, end)
-      : undefined;
-    const forgetExpiry = expiresAt === Number.POSITIVE_INFINITY ? undefined : this.#watchExpiry(message);
+    const { clock } = this.#settings;
+    const what = `the message for ${topic} was not acknowledged`;
+    const forgetLimits = limitCall(clock, limits, what, topic, (error) => this.#cancel(message, error));
+    const expiryTimer =
+      expiresAt === Number.POSITIVE_INFINITY
+        ? undefined
+        : clock.setTimeout(() => this.#expire(message), Math.max(0, expiresAt - clock.now()));
     return new Promise((resolve, reject) => {
       message.onSettled = (error, reasonCode) => {
-        forgetLimits?.();
-        forgetExpiry?.();
+        forgetLimits();
+        clock.clearTimeout(expiryTimer);
         if (error === undefined) resolve({ reasonCode });
         else reject(error);
       };
     });
   }
 
-  /** Ends a message that expires while it waits. Returns what takes that back. */
-  #watchExpiry(message: OutgoingMessage): () => void {
-    const { clock } = this.#settings;
-    let timer: Timer;
-    const watch = (): void => {
-      timer = clock.setTimeout(look, Math.max(0, message.expiresAt - clock.now()));
-    };
-    const look = (): void => {
-      // No timer runs for longer than some weeks.
-      if (!this.#isExpired(message)) {
-        watch();
-      } else if (message.packetId === 0) {
-        this.droppedCount++;
-        this.#cancel(message, expired(message));
-      }
-    };
-    watch();
-    return () => clock.clearTimeout(timer);
+  /** Ends a message whose time is over, if it still waits. */
+  #expire(message: OutgoingMessage): void {
+    // A timer may come early, because none runs for longer than some weeks; then sending will tell.
+    if (message.packetId > 0 || !this.#isExpired(message)) return;
+    this.droppedCount++;
+    this.#cancel(message, expired(message));
   }
 
   #isExpired({ expiresAt }: OutgoingMessage): boolean {
-    return expiresAt !== Number.POSITIVE_INFINITY && expiresAt <= this.#settings.clock.now();
+    return expiresAt <= this.#settings.clock.now();
   }
 
   /** Ends a message for its caller: it is not sent if it only waits, and left alone if it is on its way. */
@@ -195,10 +180,10 @@ export class Outgoing {
       this.#journal?.add({ op: 'unsent', key: message.key });
     }
     for (const message of this.open.values()) {
-      const { topic, isReleased } = message;
-      const what = `the server lost the session; the QoS 2 message for ${topic} may or may not have been delivered`;
+      const what = 'may or may not have been delivered: the server lost the session';
+      const error = messageError('TOBYMQ_SESSION_LOST', message.topic, what);
       // After PUBREC the server has the message, and only its bookkeeping is gone.
-      this.#finish(message, isReleased ? undefined : new ClientError('TOBYMQ_SESSION_LOST', what, { topic }));
+      this.#finish(message, message.isReleased ? undefined : error);
     }
   }
 
@@ -310,8 +295,7 @@ export class Outgoing {
 }
 
 function expired({ topic }: OutgoingMessage): ClientError {
-  const what = `the message for ${topic} expired before it could be sent`;
-  return new ClientError('TOBYMQ_EXPIRED', what, { topic });
+  return messageError('TOBYMQ_EXPIRED', topic, 'expired before it could be sent');
 }
 
 /** About how much memory a message takes while it waits. */

@@ -5,7 +5,7 @@ import { encodedSize, type PublishInput } from '@tobymq/codec';
 import type { Connection } from './connection.ts';
 import type { Settings } from './options.ts';
 import { expiryInterval, type OutgoingMessage } from './outgoing-message.ts';
-import { tooLarge } from './server-limits.ts';
+import { checkSize } from './server-limits.ts';
 import { OutgoingAliases } from './topic-aliases.ts';
 
 /** How many bytes an alias may add: three itself, and one in each of two lengths. */
@@ -41,7 +41,7 @@ export class PublishSender {
     }
     let packet: PublishInput = properties === message.properties ? message : { ...message, properties };
     let size = encodedSize(packet, version);
-    if (size > limits.maximumPacketSize) throw tooLarge(`the message for ${topic}`, size, limits, topic);
+    checkSize(size, limits, topic);
     const isTight = size + aliasBytes > limits.maximumPacketSize;
     const use = isTight ? undefined : this.#aliases.use(topic);
     if (use !== undefined) {

@@ -11,6 +11,7 @@ import { ReasonCode } from '@tobymq/codec';
 import { limitCall } from './call-limits.ts';
 import type { Client } from './client.ts';
 import type { Clock } from './clock.ts';
+import type { CoreListener } from './core.ts';
 import type { Duration } from './duration.ts';
 import { ClientError, causedBy, messageOf } from './errors.ts';
 import type { Message } from './message.ts';
@@ -71,7 +72,7 @@ interface Waiting {
 }
 
 /** The asking side of one client: one subscription for all answers, and the questions that are open. */
-export class Requests {
+export class Requests implements CoreListener {
   readonly #client: Client;
   readonly #clock: Clock;
   /** By the number of the question, which is its correlation data. */
@@ -104,8 +105,8 @@ export class Requests {
     }
   }
 
-  /** Ends every open question. */
-  failAll(error: ClientError): void {
+  /** The client has ended, and with it every open question. */
+  onEnd(error: ClientError): void {
     for (const { reject } of this.#waiting.values()) reject(error);
   }
 

@@ -25,30 +25,26 @@ export function limitsOf(properties: ConnackProperties | undefined, version: num
   return version === 5 ? limits : { ...limits, subscriptionIdentifierAvailable: false };
 }
 
-/** The error of something that a limit forbids. */
-export function limitError(reasonCode: number, what: string, topic?: string): ClientError {
-  return new ClientError('TOBYMQ_SERVER_LIMIT', `${what} (${hex(reasonCode)})`, { reasonCode, topic });
+/** The error of something that the server does not accept. */
+export function limitError(reasonCode: number, what: string, topic: string): ClientError {
+  const message = `the server does not accept ${what} for ${topic} (${hex(reasonCode)})`;
+  return new ClientError('TOBYMQ_SERVER_LIMIT', message, { reasonCode, topic });
 }
 
-/** Throws for a message that the server would not accept. */
+/** Throws for a message that the server would not accept, whatever its size. */
 export function checkMessage(
   { topic, qos, retain }: { readonly topic: string; readonly qos: QoS; readonly retain: boolean },
   { maximumQoS, retainAvailable }: ServerLimits,
 ): void {
-  if (qos > maximumQoS) {
-    // [MQTT-3.2.2-11]
-    const what = `the message for ${topic} has QoS ${qos}, the server takes up to QoS ${maximumQoS}`;
-    throw limitError(ReasonCode.QoSNotSupported, what, topic);
-  }
-  if (retain && !retainAvailable) {
-    // [MQTT-3.2.2-14]
-    const what = `the message for ${topic} is retained, which the server does not offer`;
-    throw limitError(ReasonCode.RetainNotSupported, what, topic);
-  }
+  // [MQTT-3.2.2-11]
+  if (qos > maximumQoS) throw limitError(ReasonCode.QoSNotSupported, `QoS ${qos}`, topic);
+  // [MQTT-3.2.2-14]
+  if (retain && !retainAvailable) throw limitError(ReasonCode.RetainNotSupported, 'retained messages', topic);
 }
 
-/** The error of a packet that is too large for the server. [MQTT-3.2.2-15] */
-export function tooLarge(what: string, size: number, limits: ServerLimits, topic?: string): ClientError {
-  const excess = `${what} takes ${size} bytes, the server takes up to ${limits.maximumPacketSize}`;
-  return limitError(ReasonCode.PacketTooLarge, excess, topic);
+/** Throws for a packet that is too large for the server. [MQTT-3.2.2-15] */
+export function checkSize(size: number, { maximumPacketSize }: ServerLimits, topic: string): void {
+  if (size <= maximumPacketSize) return;
+  const what = `a packet of ${size} bytes, only of up to ${maximumPacketSize},`;
+  throw limitError(ReasonCode.PacketTooLarge, what, topic);
 }

@@ -17,8 +17,8 @@ import type { Connection } from './connection.ts';
 import { ClientError, hex, violation } from './errors.ts';
 import {
   type AnySubscription,
+  checkFilter,
   type FilterEntry,
-  filterLimit,
   subscribePacket,
   subscriptionRequest,
 } from './filters.ts';
@@ -84,14 +84,18 @@ export class Subscriptions {
 
   /** Adds a subscription and tells the server, now or when there is a connection. */
   add(subscription: AnySubscription, options: SubscribeOptions): void {
+    if (subscription.filters.length === 0) {
+      this.#addCatchAll(subscription);
+      return;
+    }
     const entries = subscription.filters.map((filter) => this.#enter(filter, subscription, options));
     this.routes.clear();
     this.#claim();
     this.#sendSubscribe(entries);
   }
 
-  /** Sets the subscription that gets what no other one matches. */
-  addCatchAll(subscription: AnySubscription): void {
+  /** A subscription without filters gets what no other one matches. */
+  #addCatchAll(subscription: AnySubscription): void {
     if (this.#catchAll !== undefined) {
       throw new ClientError(
         'TOBYMQ_OPTION_INVALID',
@@ -177,9 +181,11 @@ export class Subscriptions {
     let batchSize = 0;
     for (const entry of entries) {
       const size = encodedSize(subscribePacket(1, [entry], connection), connection.version);
-      const refusal = filterLimit(entry, limits, size);
-      if (refusal !== undefined) {
-        this.#onResult(entry, refusal.reasonCode ?? ReasonCode.UnspecifiedError, refusal);
+      try {
+        checkFilter(entry, limits, size);
+      } catch (refusal) {
+        const error = refusal as ClientError;
+        this.#onResult(entry, error.reasonCode!, error);
         continue;
       }
       // A SUBSCRIBE has one identifier for all of its filters, so with identifiers each filter has its own packet.

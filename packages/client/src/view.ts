@@ -7,8 +7,8 @@
 
 import { limitCall } from './call-limits.ts';
 import type { Client } from './client.ts';
-import { type Clock, within } from './clock.ts';
-import type { CoreListener } from './core.ts';
+import { within } from './clock.ts';
+import type { Core, CoreListener } from './core.ts';
 import type { Duration } from './duration.ts';
 import { ClientError, causedBy } from './errors.ts';
 import { Inbox } from './inbox.ts';
@@ -55,11 +55,7 @@ interface Entry<V, P> {
 const QUIET_MS = 200;
 
 /** What a view needs of the client beside its public methods. */
-export interface ViewHost {
-  readonly listeners: Set<CoreListener>;
-  readonly clock: Clock;
-  report(error: ClientError): void;
-}
+export type ViewHost = Pick<Core, 'listeners' | 'settings' | 'report'>;
 
 /**
  * A live map over retained topics; `client.view()` makes one.
@@ -190,7 +186,13 @@ export class View<V, P> implements AsyncDisposable {
         else if (condition(value)) resolve(value);
       };
       this.#watchers.add(look);
-      forgetLimits = limitCall(this.#host.clock, options, `${name} was not as expected`, name, reject);
+      forgetLimits = limitCall(
+        this.#host.settings.clock,
+        options,
+        `${name} was not as expected`,
+        name,
+        reject,
+      );
       look();
     });
     return reached.finally(() => {
@@ -230,7 +232,7 @@ export class View<V, P> implements AsyncDisposable {
     const { topic, payload, retain } = message;
     // In 5.0 the flag tells what was retained; before, live messages never have it, so each one counts.
     if (!retain && this.#client.protocolVersion === 5) return;
-    if (retain) this.#lastRetainedAt = this.#host.clock.now();
+    if (retain) this.#lastRetainedAt = this.#host.settings.clock.now();
     const arrivals = this.#arrivals.get(topic);
     if (arrivals !== undefined) this.#arrivals.set(topic, arrivals + 1);
     this.#apply(topic, payload.slice());
@@ -270,7 +272,7 @@ export class View<V, P> implements AsyncDisposable {
 
   #remember(entry: Entry<V, P>): void {
     if (this.#historyMax === 0) return;
-    entry.history.push({ value: entry.value, at: this.#host.clock.now() });
+    entry.history.push({ value: entry.value, at: this.#host.settings.clock.now() });
     if (entry.history.length > this.#historyMax) entry.history.shift();
   }
 
@@ -286,7 +288,7 @@ export class View<V, P> implements AsyncDisposable {
 
   /** Waits until the server has sent its retained messages, and deletes what was not among them. */
   async #finishReading(reading: number): Promise<void> {
-    const { clock } = this.#host;
+    const { clock } = this.#host.settings;
     const startedAt = clock.now();
     await this.#barrier();
     const answeredAt = clock.now();

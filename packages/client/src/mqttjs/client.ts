@@ -370,7 +370,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
   async #end(isForced: boolean, reasonCode: number): Promise<void> {
     const wasConnected = this.connected;
     this.disconnecting = true;
-    await this.#core?.close(isForced ? undefined : defaultDrainMs, reasonCode);
+    await this.#core?.close(isForced ? 0 : defaultDrainMs, reasonCode);
     this.connected = false;
     this.reconnecting = false;
     this.disconnected = true;
