@@ -67,7 +67,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     const ids = new PacketIds();
     this.outgoing = new Outgoing(settings, ids);
     this.incoming = new Incoming(settings);
-    this.subscriptions = new Subscriptions(ids, settings.topicAliasMaximum, settings.unclaimed, this.report);
+    this.subscriptions = new Subscriptions(ids, settings);
     this.supervisor = new Supervisor(settings, this);
   }
 

@@ -2,7 +2,7 @@
 // answer is kept: a topic that was seen before costs no matching.
 
 import { matches, type Publish, parseSharedFilter, ReasonCode } from '@tobymq/codec';
-import { violation } from './errors.ts';
+import { protocolError, violation } from './errors.ts';
 import type { FilterEntry } from './filters.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -62,7 +62,7 @@ export class TopicRoutes {
       return this.byName(topic);
     }
     const meant = this.#aliases[alias];
-    if (meant === undefined) throw violation(ReasonCode.ProtocolError, `topic alias ${alias} was never set`);
+    if (meant === undefined) throw protocolError(`topic alias ${alias} was never set`);
     return this.byName(meant);
   }
 
