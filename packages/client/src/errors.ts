@@ -126,8 +126,13 @@ export function asClientError(cause: unknown, code: ClientErrorCode): ClientErro
 }
 
 /** An option of `connect()` or of a method that cannot be used. */
-export function invalidOption(what: string): ClientError {
-  return new ClientError('TOBYMQ_OPTION_INVALID', what);
+export function invalidOption(what: string, topic?: string): ClientError {
+  return new ClientError('TOBYMQ_OPTION_INVALID', what, { topic });
+}
+
+/** A topic name, filter or template that cannot be used. */
+export function invalidTopic(topic: string, what: string): ClientError {
+  return new ClientError('TOBYMQ_TOPIC_INVALID', what, { topic });
 }
 
 /** A reason code as people look it up: `0x87`. */

@@ -11,7 +11,7 @@ import {
   type SubscriptionRequest,
 } from '@tobymq/codec';
 import type { Connection } from './connection.ts';
-import { ClientError } from './errors.ts';
+import { invalidOption, invalidTopic } from './errors.ts';
 import { checkSize, limitError, type ServerLimits } from './server-limits.ts';
 import type { SubscribeOptions, Subscription } from './subscription.ts';
 
@@ -37,30 +37,17 @@ const retainHandling: Readonly<Record<NonNullable<SubscribeOptions['retained']>,
 /** Checks filters and options, and gives the filters as the server is to see them. */
 export function fullFilters(filters: readonly string[], options: SubscribeOptions): string[] {
   // [MQTT-3.8.3-2]
-  if (filters.length === 0)
-    throw new ClientError('TOBYMQ_OPTION_INVALID', 'subscribe() needs at least one topic filter');
+  if (filters.length === 0) throw invalidOption('subscribe() needs at least one topic filter');
   const { qos = 1, retained = 'always' } = options;
-  if (![0, 1, 2].includes(qos) || !(retained in retainHandling)) {
-    throw new ClientError(
-      'TOBYMQ_OPTION_INVALID',
-      `qos is ${qos} and retained is ${retained}: see SubscribeOptions`,
-    );
-  }
+  if (![0, 1, 2].includes(qos) || !(retained in retainHandling))
+    throw invalidOption(`qos is ${qos} and retained is ${retained}: see SubscribeOptions`);
   return [...new Set(filters)].map((plain) => {
     const filter = options.share === undefined ? plain : `$share/${options.share}/${plain}`;
     const problem = checkTopicFilter(filter); // [MQTT-4.8.2-1] [MQTT-4.8.2-2]
-    if (problem !== undefined)
-      throw new ClientError('TOBYMQ_TOPIC_INVALID', `the topic filter ${filter} ${problem}`, {
-        topic: filter,
-      });
+    if (problem !== undefined) throw invalidTopic(filter, `the topic filter ${filter} ${problem}`);
     // [MQTT-3.8.3-4]
-    if (options.noLocal && parseSharedFilter(filter) !== undefined) {
-      throw new ClientError(
-        'TOBYMQ_OPTION_INVALID',
-        `noLocal is not allowed for the shared subscription ${filter}`,
-        { topic: filter },
-      );
-    }
+    if (options.noLocal && parseSharedFilter(filter) !== undefined)
+      throw invalidOption(`noLocal is not allowed for the shared subscription ${filter}`, filter);
     return filter;
   });
 }

@@ -13,7 +13,7 @@ import {
 } from '@tobymq/codec';
 import type { Clock } from './clock.ts';
 import { type Duration, milliseconds } from './duration.ts';
-import { ClientError, causedBy } from './errors.ts';
+import { type ClientError, causedBy, invalidTopic } from './errors.ts';
 import type { StoredMessage } from './store/session-store.ts';
 
 /** What a message carries: text becomes UTF-8. */
@@ -120,8 +120,7 @@ function checkTopic(topic: string): void {
   if (topic === lastValidTopic) return;
   // [MQTT-3.3.2-2], [MQTT-4.7.0-1]
   const problem = typeof topic === 'string' ? checkTopicName(topic) : 'is not a string';
-  if (problem !== undefined)
-    throw new ClientError('TOBYMQ_TOPIC_INVALID', `the topic name ${String(topic)} ${problem}`, { topic });
+  if (problem !== undefined) throw invalidTopic(topic, `the topic name ${String(topic)} ${problem}`);
   lastValidTopic = topic;
 }
 
