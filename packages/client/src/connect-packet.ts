@@ -4,9 +4,8 @@
 import { type ConnectInput, encodedSize, PacketType, type ProtocolVersion } from '@tobymq/codec';
 import { causedBy } from './errors.ts';
 import type { Credentials, Settings } from './options.ts';
+import { bytesOf } from './outgoing-message.ts';
 import { type Attempt, safeUrl } from './supervisor.ts';
-
-const encoder = new TextEncoder();
 
 /** Makes the CONNECT of an attempt. */
 export async function connectPacket(
@@ -60,7 +59,7 @@ function connectOf(
     cleanStart,
     keepAlive: settings.keepAliveSeconds,
     username,
-    password: typeof password === 'string' ? encoder.encode(password) : password,
+    password: password === undefined ? undefined : bytesOf(password),
     will: will && (has5 ? will : { ...will, properties: undefined }),
     properties: has5
       ? {

@@ -124,6 +124,11 @@ function checkTopic(topic: string): void {
   lastValidTopic = topic;
 }
 
+/** Text as UTF-8; bytes are taken as they are. */
+export function bytesOf(payload: Payload): Uint8Array {
+  return typeof payload === 'string' ? encoder.encode(payload) : payload;
+}
+
 /** Checks a publish and gives it the form in which it is sent. */
 export function outgoingMessage(
   topic: string,
@@ -132,7 +137,7 @@ export function outgoingMessage(
   clock: Clock,
 ): OutgoingMessage {
   checkTopic(topic);
-  const bytes = typeof payload === 'string' ? encoder.encode(payload) : payload;
+  const bytes = bytesOf(payload);
   const { qos = 0, retain = false, expiry } = options;
   const expiryMs = expiry === undefined ? Number.POSITIVE_INFINITY : milliseconds(expiry, 'expiry');
   const expiresAt = expiryMs === Number.POSITIVE_INFINITY ? expiryMs : clock.now() + expiryMs;

@@ -15,7 +15,7 @@ import type { CoreListener } from './core.ts';
 import type { Duration } from './duration.ts';
 import { ClientError, causedBy, messageOf } from './errors.ts';
 import type { Message } from './message.ts';
-import type { Payload, PublishOptions } from './outgoing-message.ts';
+import { bytesOf, type Payload, type PublishOptions } from './outgoing-message.ts';
 import type { Subscription } from './subscription.ts';
 import { encodeValue, type TopicAddress, type TopicParams, TopicPattern, topic } from './topic.ts';
 import { bytes, type ValueCodec } from './value-codecs.ts';
@@ -62,7 +62,6 @@ export interface RequestOptions extends Pick<PublishOptions, 'qos' | 'signal'> {
 }
 
 const defaultTimeout = '10 s';
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 interface Waiting {
@@ -141,7 +140,7 @@ export class Requests implements CoreListener {
           qos,
           contentType,
           responseTopic: this.#replyTopic(),
-          correlationData: encoder.encode(number),
+          correlationData: bytesOf(number),
         })
       : this.#client.publish(`${name}/request/${this.#name}/${number}`, question, { qos }));
     if (reasonCode === ReasonCode.NoMatchingSubscribers)

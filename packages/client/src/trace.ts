@@ -1,6 +1,7 @@
 // The debug hook: every packet in both directions as data, with secrets taken out.
 
 import type { Packet, PacketInput } from '@tobymq/codec';
+import { bytesOf } from './outgoing-message.ts';
 
 /** One packet that was sent or received. */
 export interface TraceEvent {
@@ -10,7 +11,7 @@ export interface TraceEvent {
 }
 
 const secrets: unknown[] = ['password', 'authenticationData'];
-const placeholder = new TextEncoder().encode('<redacted>');
+const placeholder = bytesOf('<redacted>');
 
 /** The packet, or the properties of one, without what a log must not contain. */
 export function redact<T extends object>(packet: T): T {

@@ -13,7 +13,7 @@ import type { Duration } from './duration.ts';
 import { ClientError, causedBy } from './errors.ts';
 import { Inbox } from './inbox.ts';
 import type { Message } from './message.ts';
-import type { PublishOptions } from './outgoing-message.ts';
+import { bytesOf, type PublishOptions } from './outgoing-message.ts';
 import type { Subscription } from './subscription.ts';
 import { encodeValue, type TopicPattern } from './topic.ts';
 
@@ -44,9 +44,9 @@ export interface WaitForOptions {
 
 interface Entry<V, P> {
   readonly key: P;
-  value: V;
-  payload: Uint8Array;
-  readonly history: PastValue<V>[];
+  readonly value: V;
+  readonly payload: Uint8Array;
+  readonly history: readonly PastValue<V>[];
   /** Number of the last reading in which the server sent it. */
   reading: number;
 }
@@ -144,8 +144,7 @@ export class View<V, P> implements AsyncDisposable {
   /** Sets a value; resolves when the server has it. */
   async set(key: P, value: V, options: Omit<PublishOptions, 'retain'> = {}): Promise<void> {
     const name = this.#name(key);
-    const payload = encodeValue(this.#pattern.codec, value, name);
-    const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
+    const bytes = bytesOf(encodeValue(this.#pattern.codec, value, name));
     if (bytes.length === 0) {
       throw new ClientError('TOBYMQ_VALUE_INVALID', `an empty payload would delete ${name}`, { topic: name });
     }
@@ -258,22 +257,13 @@ export class View<V, P> implements AsyncDisposable {
       this.#host.report(causedBy(cause, 'TOBYMQ_VALUE_INVALID', what, name));
       return;
     }
-    const previous = entry?.value;
-    if (entry === undefined) {
-      this.#entries.set(name, { key, value, payload, history: [], reading: this.#reading });
-    } else {
-      this.#remember(entry);
-      entry.value = value;
-      entry.payload = payload;
-      entry.reading = this.#reading;
-    }
-    this.#announce({ key, topic: name, value, previous });
-  }
-
-  #remember(entry: Entry<V, P>): void {
-    if (this.#historyMax === 0) return;
-    entry.history.push({ value: entry.value, at: this.#host.settings.clock.now() });
-    if (entry.history.length > this.#historyMax) entry.history.shift();
+    const past =
+      entry === undefined
+        ? []
+        : [...entry.history, { value: entry.value, at: this.#host.settings.clock.now() }];
+    const history = past.slice(Math.max(0, past.length - this.#historyMax));
+    this.#entries.set(name, { key, value, payload, history, reading: this.#reading });
+    this.#announce({ key, topic: name, value, previous: entry?.value });
   }
 
   #remove(name: string, entry: Entry<V, P>): void {
