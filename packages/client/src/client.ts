@@ -236,7 +236,7 @@ export class Client implements AsyncDisposable {
     subscription.onEnd(onAbort(signal, () => void subscription.return()));
     const what = `the server did not answer the subscription to ${subscription.filters.join(', ')}`;
     const forgetTimeout = limitCall(core.settings.clock, { timeout }, what, undefined, (error) => {
-      core.leave(subscription as AnySubscription).catch(() => {});
+      core.subscriptions.remove(subscription as AnySubscription).catch(() => {});
       subscription.end(error);
     });
     subscription.ready.then(forgetTimeout, forgetTimeout);

@@ -24,7 +24,7 @@ import { neverExpires, type Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
 import type { OutgoingMessage, PublishResult } from './outgoing-message.ts';
 import { PacketIds } from './packet-ids.ts';
-import type { Subscription, SubscriptionOwner } from './subscription.ts';
+import type { SubscriptionOwner } from './subscription.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { type Attempt, type SupervisedClient, Supervisor } from './supervisor.ts';
 
@@ -69,10 +69,6 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     this.incoming = new Incoming(settings);
     this.subscriptions = new Subscriptions(ids, settings);
     this.supervisor = new Supervisor(settings, this);
-  }
-
-  countDropped(): void {
-    this.droppedCount++;
   }
 
   async restore(): Promise<void> {
@@ -190,10 +186,6 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   publish(message: OutgoingMessage, limits?: CallLimits): Promise<PublishResult> {
     if (this.endReason !== undefined) throw this.endReason;
     return this.outgoing.publish(message, limits);
-  }
-
-  leave(subscription: Subscription<unknown, unknown>): Promise<void> {
-    return this.subscriptions.remove(subscription);
   }
 
   /** Publishes birth or farewell. Nobody waits for its promise, so a failure is reported. */

@@ -52,6 +52,11 @@ export function fullFilters(filters: readonly string[], options: SubscribeOption
   });
 }
 
+/** What topics are matched against: the filter without `$share/name/`. */
+export function matchFilterOf(filter: string): string {
+  return parseSharedFilter(filter)?.filter ?? filter;
+}
+
 /** The subscription options of one filter. */
 export function subscriptionRequest(filter: string, options: SubscribeOptions): SubscriptionRequest {
   return {

@@ -52,10 +52,13 @@ export interface FilterResult {
 
 /** What a subscription needs of the client. */
 export interface SubscriptionOwner {
-  /** Removes it; resolves when the server has confirmed. */
-  leave(subscription: Subscription<unknown, unknown>): Promise<void>;
+  readonly subscriptions: {
+    /** Resolves when the server has confirmed. */
+    remove(subscription: Subscription<unknown, unknown>): Promise<void>;
+  };
   report(error: ClientError): void;
-  countDropped(): void;
+  /** Counts messages that found no room. */
+  droppedCount: number;
 }
 
 /**
@@ -173,7 +176,7 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
   }
 
   #drop(message: Message<V, P>): void {
-    this.#owner.countDropped();
+    this.#owner.droppedCount++;
     if (this.#isDropping) return;
     this.#isDropping = true;
     const what = `the consumer of ${this.filters.join(', ')} is too slow: ${this.#inHand} messages wait, further ones of QoS 0 are dropped`;
@@ -284,7 +287,7 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
 
   async #leave(): Promise<void> {
     if (this.#isEnded) return;
-    const left = this.#owner.leave(this as Subscription<unknown, unknown>);
+    const left = this.#owner.subscriptions.remove(this as Subscription<unknown, unknown>);
     this.#finishCurrent();
     for (const message of this.#queue.items) message.ack();
     this.#queue.items = [];

@@ -5,21 +5,14 @@
 // filter. Each entry has a subscription identifier of its own: when filters overlap, a server may send one copy with
 // all identifiers or one copy per subscription, and the identifiers tell which copy is for whom.
 
-import {
-  encodedSize,
-  PacketType,
-  type Publish,
-  parseSharedFilter,
-  ReasonCode,
-  type Suback,
-  type Unsuback,
-} from '@tobymq/codec';
+import { encodedSize, PacketType, type Publish, ReasonCode, type Suback, type Unsuback } from '@tobymq/codec';
 import type { Connection } from './connection.ts';
 import { ClientError, invalidOption, protocolError } from './errors.ts';
 import {
   type AnySubscription,
   checkFilter,
   type FilterEntry,
+  matchFilterOf,
   subscribePacket,
   subscriptionRequest,
 } from './filters.ts';
@@ -90,7 +83,7 @@ export class Subscriptions {
     const request = subscriptionRequest(filter, options);
     const entry = this.#entries.get(filter) ?? {
       filter,
-      matchFilter: parseSharedFilter(filter)?.filter ?? filter,
+      matchFilter: matchFilterOf(filter),
       identifier: this.#nextIdentifier++,
       subscriptions: new Set(),
       request,

@@ -1,9 +1,9 @@
 // From the topic of a PUBLISH to those who get the message. Devices send on the same topics again and again, so the
 // answer is kept: a topic that was seen before costs no matching.
 
-import { matches, type Publish, parseSharedFilter, ReasonCode } from '@tobymq/codec';
+import { matches, type Publish, ReasonCode } from '@tobymq/codec';
 import { protocolError, violation } from './errors.ts';
-import type { FilterEntry } from './filters.ts';
+import { type FilterEntry, matchFilterOf } from './filters.ts';
 import type { Subscription } from './subscription.ts';
 
 /** A subscription that a topic is for, and the first of its filters that matches. */
@@ -88,11 +88,8 @@ export class TopicRoutes {
           targets.push({ subscription, entry });
       }
     }
-    let isUnwanted = false;
-    if (targets.length === 0) {
-      for (const filter of this.#leaving)
-        isUnwanted ||= matches(parseSharedFilter(filter)?.filter ?? filter, topic);
-    }
+    const isUnwanted =
+      targets.length === 0 && [...this.#leaving].some((filter) => matches(matchFilterOf(filter), topic));
     return { topic, targets, identifiers, isUnwanted };
   }
 }
