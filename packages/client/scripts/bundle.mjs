@@ -2,11 +2,29 @@
 // loaded by a page as it is: import { connect } from './tobymq-client.min.js'.
 
 import { writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { PacketType, ReasonCode } from '@tobymq/codec';
 import { build } from 'esbuild';
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
+
+const constants = { PacketType, ReasonCode };
+
+/** Writes the numbers of packet types and reason codes in place of their names, which esbuild does only for enums. */
+const inlineConstants = {
+  name: 'inline-constants',
+  setup({ onLoad }) {
+    onLoad({ filter: /[/\\](client|codec)[/\\]dist[/\\].*\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8');
+      const contents = source.replaceAll(/\b(PacketType|ReasonCode)\.(\w+)/g, (text, table, name) =>
+        String(constants[table][name] ?? text),
+      );
+      return { contents };
+    });
+  },
+};
 
 /** The bundled and minified code of the browser entry. */
 export async function bundle() {
@@ -19,6 +37,7 @@ export async function bundle() {
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
+    plugins: [inlineConstants],
   });
   return outputFiles[0].text;
 }

@@ -4,7 +4,7 @@
 
 import { type AuthProperties, type ConnackProperties, PacketType, ReasonCode } from '@tobymq/codec';
 import type { EnhancedAuth } from './auth.ts';
-import { ClientError, messageOf, violation } from './errors.ts';
+import { type ClientError, causedBy, invalidOption, protocolError } from './errors.ts';
 
 /** What the exchange needs of its connection. */
 export interface AuthHost {
@@ -15,6 +15,7 @@ export interface AuthHost {
     readonly properties: AuthProperties;
   }): void;
   disconnect(reasonCode: number, error: ClientError): void;
+  /** What comes in waits, in order, until `resumeReading`. */
   pauseReading(): void;
   resumeReading(): void;
 }
@@ -31,51 +32,39 @@ export class AuthExchange {
 
   /** Checks a CONNACK that accepts us, and goes on when the server's proof was found good. */
   onConnack(properties: ConnackProperties | undefined, accept: () => void): void {
-    const auth = this.#auth;
-    // [MQTT-4.12.0-5] [MQTT-4.12.0-6]
-    if (properties?.authenticationMethod !== auth?.method) {
-      throw violation(ReasonCode.ProtocolError, 'CONNACK has another authentication method than CONNECT');
-    }
-    const data = properties?.authenticationData?.slice();
-    if (auth?.finish === undefined) accept();
-    else void this.#think(() => auth.finish?.(data), accept);
+    this.#checkMethod(properties);
+    if (this.#auth?.finish === undefined) accept();
+    else this.#finish(properties, accept);
   }
 
   onAuth(reasonCode: number, properties: AuthProperties | undefined): void {
-    const auth = this.#auth;
-    // [MQTT-4.12.0-5] [MQTT-4.12.0-6]
-    if (auth === undefined || properties?.authenticationMethod !== auth.method) {
-      throw violation(ReasonCode.ProtocolError, 'AUTH has another authentication method than CONNECT');
-    }
-    const data = properties.authenticationData?.slice();
+    this.#checkMethod(properties);
     if (reasonCode === ReasonCode.ContinueAuthentication) {
+      const data = properties?.authenticationData;
       // [MQTT-4.12.0-3]
       void this.#think(
-        () => auth.respond(data),
-        (answer) => this.#send(ReasonCode.ContinueAuthentication, auth, answer),
+        () => this.#auth!.respond(data),
+        (answer) => this.#send(ReasonCode.ContinueAuthentication, answer),
       );
       return;
     }
     const renewal = this.#renewal;
     if (renewal === undefined) {
-      throw violation(ReasonCode.ProtocolError, 'AUTH with success came although nothing was asked');
+      throw protocolError('AUTH with success came although nothing was asked');
     }
     this.#renewal = undefined;
-    void this.#think(() => auth.finish?.(data), renewal.resolve);
+    this.#finish(properties, renewal.resolve);
   }
 
   /** Proves again who we are. [MQTT-4.12.1-1] */
   async renew(): Promise<void> {
-    const auth = this.#auth;
-    if (auth === undefined) {
-      // [MQTT-4.12.0-7]
-      throw new ClientError('TOBYMQ_OPTION_INVALID', 'reauthenticate() needs the option auth of connect()');
-    }
-    const data = await auth.start();
+    // [MQTT-4.12.0-7]
+    if (this.#auth === undefined) throw invalidOption('reauthenticate() needs the option auth of connect()');
+    const data = await this.#auth.start();
     const done = new Promise<void>((resolve, reject) => {
       this.#renewal = { resolve, reject };
     });
-    this.#send(ReasonCode.ReAuthenticate, auth, data);
+    this.#send(ReasonCode.ReAuthenticate, data);
     return done;
   }
 
@@ -84,9 +73,20 @@ export class AuthExchange {
     this.#renewal?.reject(error);
   }
 
-  #send(reasonCode: number, { method }: EnhancedAuth, authenticationData: Uint8Array | undefined): void {
-    const properties = { authenticationMethod: method, authenticationData };
+  /** [MQTT-4.12.0-5] [MQTT-4.12.0-6] An AUTH packet always has a method, so none comes past this without the option. */
+  #checkMethod(properties: AuthProperties | undefined): void {
+    if (properties?.authenticationMethod !== this.#auth?.method)
+      throw protocolError('the server has another authentication method than CONNECT');
+  }
+
+  #send(reasonCode: number, authenticationData: Uint8Array | undefined): void {
+    const properties = { authenticationMethod: this.#auth?.method, authenticationData };
     if (!this.#host.isClosed) this.#host.send({ type: PacketType.Auth, reasonCode, properties });
+  }
+
+  #finish(properties: AuthProperties | undefined, next: () => void): void {
+    const data = properties?.authenticationData;
+    void this.#think(() => this.#auth?.finish?.(data), next);
   }
 
   /** Runs the next step when the method has answered; a failing method ends the connection. */
@@ -98,11 +98,10 @@ export class AuthExchange {
       next(value);
       this.#host.resumeReading();
     } catch (cause) {
-      const what = `the authentication failed: ${messageOf(cause)}`;
       // [MQTT-4.12.1-2]
       this.#host.disconnect(
         ReasonCode.UnspecifiedError,
-        new ClientError('TOBYMQ_AUTH_FAILED', what, { cause }),
+        causedBy(cause, 'TOBYMQ_AUTH_FAILED', 'the authentication failed'),
       );
     }
   }

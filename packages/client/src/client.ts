@@ -2,16 +2,17 @@
 // the parts behind `Core`; here are the names, the types and the checks of what the caller gave.
 
 import type { ConnackProperties, ProtocolVersion } from '@tobymq/codec';
+import { limitCall, onAbort } from './call-limits.ts';
 import { Core } from './core.ts';
 import { type Duration, milliseconds } from './duration.ts';
 import { ClientError } from './errors.ts';
-import { fullFilters } from './filters.ts';
-import { defaults } from './limits.ts';
+import { type AnySubscription, fullFilters } from './filters.ts';
+import { defaultDrainMs } from './limits.ts';
 import type { Message } from './message.ts';
 import type { Settings } from './options.ts';
 import {
   type MessageInput,
-  outgoingFields,
+  outgoingMessage,
   type Payload,
   type PublishOptions,
   type PublishResult,
@@ -33,7 +34,7 @@ import {
   type SubscribeOptions,
   Subscription,
 } from './subscription.ts';
-import { encodeValue, TopicAddress, TopicPattern } from './topic.ts';
+import { TopicAddress, TopicPattern } from './topic.ts';
 import { View, type ViewOptions } from './view.ts';
 
 /** What the server said about this connection. */
@@ -110,7 +111,7 @@ export class Client implements AsyncDisposable {
 
   /** The version that is spoken on the present connection. */
   get protocolVersion(): ProtocolVersion | undefined {
-    return this.#core.supervisor.connection?.version;
+    return this.#core.connection?.version;
   }
 
   /** What the server's last CONNACK said. */
@@ -160,11 +161,8 @@ export class Client implements AsyncDisposable {
   ): Promise<PublishResult> {
     try {
       if (typeof target === 'string') return this.#publish(target, value as Payload, options);
-      if (!(target instanceof TopicAddress)) return this.#publish(target.topic, target.payload ?? '', target);
-      const { name, codec } = target;
-      const contentType = codec.contentType;
-      const typed = contentType === undefined ? options : { contentType, ...options };
-      return this.#publish(name, encodeValue(codec, value, name), typed);
+      const message = target instanceof TopicAddress ? target.message(value, options) : target;
+      return this.#publish(message.topic, message.payload ?? '', message);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -172,7 +170,7 @@ export class Client implements AsyncDisposable {
 
   #publish(topic: string, payload: Payload, options: PublishOptions | undefined): Promise<PublishResult> {
     const core = this.#core;
-    return core.publish(outgoingFields(topic, payload, options, core.settings.clock), options);
+    return core.publish(outgoingMessage(topic, payload, options, core.settings.clock), options);
   }
 
   /**
@@ -221,45 +219,28 @@ export class Client implements AsyncDisposable {
     handler: MessageHandler<V, P> | undefined,
     options: HandlerOptions,
   ): Subscription<V, P> {
-    const core = this.#core;
-    if (core.endReason !== undefined) throw core.endReason;
     const pattern = target instanceof TopicPattern ? target : undefined;
-    const plain =
-      target instanceof TopicPattern ? [target.filter] : typeof target === 'string' ? [target] : target;
-    const subscription = new Subscription<V, P>(core, fullFilters(plain, options), pattern, handler, options);
-    core.subscriptions.add(subscription as Subscription<unknown, unknown>, options);
-    this.#limit(subscription as Subscription<unknown, unknown>, options);
-    return subscription;
+    const filters = target instanceof TopicPattern ? target.filter : target;
+    return this.#start(
+      new Subscription(this.#core, fullFilters([filters].flat(), options), pattern, handler, options),
+      options,
+    );
   }
 
-  /** Lets the signal and the timeout end a subscription. */
-  #limit(subscription: Subscription<unknown, unknown>, { signal, timeout }: SubscribeOptions): void {
+  /** Puts a subscription into effect, until its signal says stop or the server has not answered in time. */
+  #start<V, P>(subscription: Subscription<V, P>, options: SubscribeOptions): Subscription<V, P> {
     const core = this.#core;
-    const { clock } = core.settings;
-    const leave = (): void => {
-      subscription.unsubscribe().catch((error: ClientError) => core.report(error));
-    };
-    if (signal !== undefined) {
-      if (signal.aborted) leave();
-      signal.addEventListener('abort', leave);
-      subscription.onEnd(() => signal.removeEventListener('abort', leave));
-    }
-    if (timeout !== undefined) {
-      const timer = clock.setTimeout(
-        () => {
-          void core.leave(subscription).catch(() => {});
-          subscription.end(
-            new ClientError(
-              'TOBYMQ_TIMEOUT',
-              `the server did not answer the subscription to ${subscription.filters.join(', ')} in ${timeout}`,
-            ),
-          );
-        },
-        milliseconds(timeout, 'timeout'),
-      );
-      const stop = (): void => clock.clearTimeout(timer);
-      subscription.ready.then(stop, stop);
-    }
+    if (core.endReason !== undefined) throw core.endReason;
+    core.subscriptions.add(subscription as AnySubscription, options);
+    const { signal, timeout } = options;
+    subscription.onEnd(onAbort(signal, () => void subscription.return()));
+    const what = `the server did not answer the subscription to ${subscription.filters.join(', ')}`;
+    const forgetTimeout = limitCall(core.settings.clock, { timeout }, what, undefined, (error) => {
+      core.subscriptions.remove(subscription as AnySubscription).catch(() => {});
+      subscription.end(error);
+    });
+    subscription.ready.then(forgetTimeout, forgetTimeout);
+    return subscription;
   }
 
   /**
@@ -272,12 +253,7 @@ export class Client implements AsyncDisposable {
   messages(
     options: Pick<SubscribeOptions, 'ack' | 'inHand' | 'signal'> = {},
   ): AsyncIterableIterator<Message> {
-    const core = this.#core;
-    if (core.endReason !== undefined) throw core.endReason;
-    const subscription = new Subscription<Uint8Array, PlainParams>(core, [], undefined, undefined, options);
-    core.subscriptions.addCatchAll(subscription as Subscription<unknown, unknown>);
-    this.#limit(subscription as Subscription<unknown, unknown>, options);
-    return subscription;
+    return this.#start(new Subscription(this.#core, [], undefined, undefined, options), options);
   }
 
   /**
@@ -298,14 +274,11 @@ export class Client implements AsyncDisposable {
     value: Q,
     options: RequestOptions = {},
   ): Promise<R> {
-    this.#requests ??= this.#startRequests();
+    if (this.#requests === undefined) {
+      this.#requests = new Requests(this, this.#core.settings.clock);
+      this.#core.listeners.add(this.#requests);
+    }
     return this.#requests.ask(rpcAddress(target), value, options);
-  }
-
-  #startRequests(): Requests {
-    const requests = new Requests(this);
-    this.#core.listeners.add({ onEnd: (error) => requests.failAll(error) });
-    return requests;
   }
 
   /**
@@ -335,15 +308,12 @@ export class Client implements AsyncDisposable {
    * console.log(config.get({ name: 'poll' })?.seconds);
    */
   view<V, P>(pattern: TopicPattern<V, P>, options: ViewOptions = {}): Promise<View<V, P>> {
-    const core = this.#core;
-    const { listeners, settings } = core;
-    const host = { listeners, clock: settings.clock, report: (error: ClientError) => core.report(error) };
-    return View.open(this, host, pattern, options);
+    return View.open(this, this.#core, pattern, options);
   }
 
   /** Proves again who we are, with the option `auth`, on the open connection. Resolves when the server is satisfied. */
   async reauthenticate(): Promise<void> {
-    const { connection } = this.#core.supervisor;
+    const { connection } = this.#core;
     if (connection === undefined)
       throw new ClientError('TOBYMQ_CONNECTION_LOST', 'reauthenticate() needs a connection');
     await connection.authentication.renew();
@@ -351,16 +321,17 @@ export class Client implements AsyncDisposable {
 
   /** Counters since the client was made, and what waits at the moment. */
   stats(): ClientStats {
-    const { outgoing, incoming, subscriptions, bytes, receivedCount, droppedCount, supervisor } = this.#core;
+    const { outgoing, incoming, subscriptions, traffic, receivedCount, droppedCount, supervisor } =
+      this.#core;
     return {
-      messagesSent: outgoing.sentCount,
+      messagesSent: outgoing.sender.count,
       messagesReceived: receivedCount,
-      bytesSent: bytes.sent,
-      bytesReceived: bytes.received,
+      bytesSent: traffic.sent,
+      bytesReceived: traffic.received,
       connects: supervisor.connectCount,
-      queuedMessages: outgoing.queuedCount,
-      queuedBytes: outgoing.queuedBytes,
-      openOutgoing: outgoing.openCount,
+      queuedMessages: outgoing.queue.length,
+      queuedBytes: outgoing.queue.bytes,
+      openOutgoing: outgoing.open.size,
       openIncoming: incoming.openCount,
       unclaimed: subscriptions.unclaimedCount,
       subscriptions: subscriptions.count,
@@ -373,15 +344,9 @@ export class Client implements AsyncDisposable {
    * Ends the client: DISCONNECT, and everything that is pending settles. With `drain` it first waits until all messages
    * are acknowledged, but never longer than the given time, whatever the network does.
    */
-  close(options: CloseOptions = {}): Promise<void> {
-    const { drain } = options;
-    const drainMs =
-      drain === true
-        ? defaults.drainMs
-        : drain === undefined || drain === false
-          ? undefined
-          : milliseconds(drain, 'drain');
-    return this.#core.close(drainMs, options.sendWill ? withWill : 0);
+  close({ drain = false, sendWill }: CloseOptions = {}): Promise<void> {
+    const longest = drain === true ? defaultDrainMs : drain || 0;
+    return this.#core.close(milliseconds(longest, 'drain'), sendWill ? withWill : 0);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -12,6 +12,16 @@ export interface Clock {
   random(): number;
 }
 
+/** Waits for the first of the promises, but no longer than this. */
+export async function within(clock: Clock, ms: number, ...promises: Promise<unknown>[]): Promise<void> {
+  let timer: Timer;
+  const timeout = new Promise<void>((resolve) => {
+    timer = clock.setTimeout(resolve, ms);
+  });
+  await Promise.race([...promises, timeout]);
+  clock.clearTimeout(timer);
+}
+
 // Longer timers overflow to 1 ms in Node and in browsers.
 const longestTimerMs = 2_147_483_647;
 

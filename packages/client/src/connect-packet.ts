@@ -1,102 +1,85 @@
 // The CONNECT packet of one attempt: the options of `connect()`, with credentials that are fetched for this attempt, in
 // the form that its protocol version has.
 
-import {
-  type ConnectInput,
-  type ConnectProperties,
-  encodedSize,
-  PacketType,
-  type ProtocolVersion,
-  type WillInput,
-} from '@tobymq/codec';
-import { ClientError, messageOf } from './errors.ts';
+import { type ConnectInput, encodedSize, PacketType, type ProtocolVersion } from '@tobymq/codec';
+import { causedBy } from './errors.ts';
 import type { Credentials, Settings } from './options.ts';
+import { bytesOf } from './outgoing-message.ts';
 import { type Attempt, safeUrl } from './supervisor.ts';
-
-const encoder = new TextEncoder();
-
-/** What this process knows of its session: none was made yet, the server should still have it, or it has expired. */
-export type SessionMemory = 'none' | 'alive' | 'expired';
 
 /** Makes the CONNECT of an attempt. */
 export async function connectPacket(
   settings: Settings,
-  attempt: Attempt,
+  { version, signal, attempt, url }: Attempt,
   clientId: string,
-  session: SessionMemory,
+  cleanStart: boolean,
 ): Promise<ConnectInput> {
-  const { version } = attempt;
-  const { username, password } = await fetchCredentials(settings, attempt);
-  const authenticationData = version === 5 ? await startAuth(settings) : undefined;
-  if (password !== undefined && username === undefined && version < 5) {
-    // [MQTT-3.1.2-22] of 3.1.1
-    throw new ClientError(
-      'TOBYMQ_OPTION_INVALID',
-      'credentials.username is missing: only MQTT 5.0 allows a password alone',
-    );
+  const { auth, credentials } = settings;
+  const known =
+    typeof credentials === 'function'
+      ? await answerOf('the function for the credentials', () =>
+          credentials({ signal, attempt, url: safeUrl(url) }),
+        )
+      : credentials;
+  const data = version === 5 ? await answerOf('the authentication method', () => auth?.start()) : undefined;
+  return connectOf(settings, version, clientId, cleanStart, known, data);
+}
+
+/** Refuses options that no CONNECT can be made of, as far as they are known before the first attempt. */
+export function checkConnect(settings: Settings): void {
+  const { protocolVersion, clientId, credentials } = settings;
+  const known = typeof credentials === 'function' ? undefined : credentials;
+  // Whatever is spoken, the limits are those of 5.0.
+  connectOf(settings, 5, clientId, true, known);
+  if (protocolVersion !== 'auto') connectOf(settings, protocolVersion, clientId, true, known);
+}
+
+async function answerOf<T>(what: string, ask: () => T | Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (cause) {
+    throw causedBy(cause, 'TOBYMQ_AUTH_FAILED', `${what} failed`);
   }
-  // Within this process a 5.0 session is resumed; before 5.0 that would leave sessions of nobody at the server.
-  const resumes =
-    session === 'alive' && (version === 5 ? settings.sessionExpirySeconds > 0 : settings.keepSession);
+}
+
+function connectOf(
+  settings: Settings,
+  version: ProtocolVersion,
+  clientId: string,
+  cleanStart: boolean,
+  { username, password }: Credentials = {},
+  authenticationData?: Uint8Array,
+): ConnectInput {
+  const { will, receiveMaximum, maximumPacketSize, topicAliasMaximum, userProperties } = settings;
+  const has5 = version === 5;
   const packet: ConnectInput = {
     type: PacketType.Connect,
     protocolVersion: version,
     clientId,
-    cleanStart: session === 'none' ? settings.startFresh : !resumes,
+    cleanStart,
     keepAlive: settings.keepAliveSeconds,
     username,
-    password: typeof password === 'string' ? encoder.encode(password) : password,
-    will: willOf(settings, version),
-    properties: version === 5 ? propertiesOf(settings, authenticationData) : undefined,
+    password: password === undefined ? undefined : bytesOf(password),
+    will: will && (has5 ? will : { ...will, properties: undefined }),
+    properties: has5
+      ? {
+          sessionExpiryInterval: settings.sessionExpirySeconds,
+          receiveMaximum,
+          maximumPacketSize,
+          topicAliasMaximum,
+          requestResponseInformation: settings.requestResponseInformation || undefined,
+          requestProblemInformation: settings.requestProblemInformation ? undefined : false,
+          userProperties,
+          authenticationMethod: settings.auth?.method,
+          authenticationData,
+        }
+      : undefined,
   };
   try {
+    // The codec knows what a packet can carry, a password without a user name before 5.0 among it. [MQTT-3.1.2-22]
     encodedSize(packet, version);
   } catch (cause) {
-    const what = `no CONNECT can be made of the options: ${messageOf(cause)}`;
-    throw new ClientError('TOBYMQ_OPTION_INVALID', what, { cause });
+    throw causedBy(cause, 'TOBYMQ_OPTION_INVALID', 'no CONNECT can be made of the options');
   }
   return packet;
-}
-
-async function fetchCredentials(
-  { credentials }: Settings,
-  { signal, attempt, url }: Attempt,
-): Promise<Credentials> {
-  if (typeof credentials !== 'function') return credentials ?? {};
-  try {
-    return await credentials({ signal, attempt, url: safeUrl(url) });
-  } catch (cause) {
-    const what = `the function for the credentials failed: ${messageOf(cause)}`;
-    throw new ClientError('TOBYMQ_AUTH_FAILED', what, { cause });
-  }
-}
-
-async function startAuth({ auth }: Settings): Promise<Uint8Array | undefined> {
-  try {
-    return await auth?.start();
-  } catch (cause) {
-    const what = `the authentication method failed: ${messageOf(cause)}`;
-    throw new ClientError('TOBYMQ_AUTH_FAILED', what, { cause });
-  }
-}
-
-function propertiesOf(settings: Settings, authenticationData: Uint8Array | undefined): ConnectProperties {
-  return {
-    sessionExpiryInterval: settings.sessionExpirySeconds,
-    receiveMaximum: settings.receiveMaximum,
-    maximumPacketSize: settings.maximumPacketSize,
-    topicAliasMaximum: settings.topicAliasMaximum,
-    requestResponseInformation: settings.requestResponseInformation || undefined,
-    requestProblemInformation: settings.requestProblemInformation ? undefined : false,
-    userProperties: settings.userProperties,
-    authenticationMethod: settings.auth?.method,
-    authenticationData,
-  };
-}
-
-function willOf({ will }: Settings, version: ProtocolVersion): WillInput | undefined {
-  if (will === undefined) return undefined;
-  const { topic, payload, qos, retain, properties, delaySeconds } = will;
-  const with5 = version === 5 ? { ...properties, willDelayInterval: delaySeconds || undefined } : undefined;
-  return { topic, payload, qos, retain, properties: with5 };
 }

@@ -1,7 +1,7 @@
 // `connect()` for any platform: Node and browsers bind it to theirs.
 
+import { abortError, onAbort } from './call-limits.ts';
 import { Client } from './client.ts';
-import { abortError } from './core.ts';
 import { type ConnectOptions, settingsOf } from './options.ts';
 import type { Platform } from './transports/transport.ts';
 
@@ -27,25 +27,14 @@ export async function connectOn(
 ): Promise<Client> {
   const client = createClientOn(platform, target, options);
   const { signal } = optionsOf(target, options);
-  if (signal === undefined) {
-    await client.whenConnected();
-    return client;
-  }
-  let onAbort = (): void => {};
+  const forgetSignal = onAbort(signal, () => void client.close());
   try {
-    await Promise.race([
-      client.whenConnected(),
-      new Promise<never>((_, reject) => {
-        onAbort = () => reject(abortError(signal));
-        signal.addEventListener('abort', onAbort);
-        if (signal.aborted) onAbort();
-      }),
-    ]);
+    await client.whenConnected();
     return client;
   } catch (error) {
     await client.close();
-    throw error;
+    throw signal?.aborted ? abortError(signal) : error;
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    forgetSignal();
   }
 }

@@ -4,44 +4,34 @@
 
 import {
   type Connack,
-  type ConnectInput,
   type Packet,
   PacketType,
   type ProtocolVersion,
-  type PublishReader,
+  type Puback,
+  type Pubcomp,
+  type Publish,
+  type Pubrec,
 } from '@tobymq/codec';
-import { connectPacket, type SessionMemory } from './connect-packet.ts';
-import { Connection, type ConnectionOwner } from './connection.ts';
-import { milliseconds } from './duration.ts';
-import { ClientError, messageOf } from './errors.ts';
+import type { CallLimits } from './call-limits.ts';
+import { within } from './clock.ts';
+import { connectPacket } from './connect-packet.ts';
+import { Connection } from './connection.ts';
+import { asClientError, ClientError, causedBy } from './errors.ts';
 import { Incoming, type Receipt } from './incoming.ts';
 import { Journal } from './journal.ts';
-import { defaults } from './limits.ts';
-import { Message } from './message.ts';
+import { farewellMs } from './limits.ts';
 import { neverExpires, type Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
-import {
-  type OutgoingFields,
-  type OutgoingMessage,
-  type PublishOptions,
-  type PublishResult,
-  success,
-} from './outgoing-message.ts';
+import type { OutgoingMessage, PublishResult } from './outgoing-message.ts';
 import { PacketIds } from './packet-ids.ts';
-import type { Subscription, SubscriptionOwner } from './subscription.ts';
+import type { SubscriptionOwner } from './subscription.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { type Attempt, type AttemptHooks, type SupervisedClient, Supervisor } from './supervisor.ts';
-import type { BytePipe } from './transports/transport.ts';
-
-/** Most publishes of QoS 0 need no promise of their own. */
-const accepted: Promise<PublishResult> = Promise.resolve(success);
+import { type Attempt, type SupervisedClient, Supervisor } from './supervisor.ts';
 
 /** An event of the connection that other parts of the client wait for. */
 export interface CoreListener {
   /** After CONNACK, before anything else is sent but the subscriptions. */
   onConnected?(isResumed: boolean): void;
-  /** The connection is lost. */
-  onDisconnected?(error: ClientError): void;
   /** The client has ended. */
   onEnd?(error: ClientError): void;
 }
@@ -53,328 +43,201 @@ export class Core implements SupervisedClient, SubscriptionOwner {
   readonly incoming: Incoming;
   readonly subscriptions: Subscriptions;
   readonly listeners = new Set<CoreListener>();
+  /** Sends a problem that belongs to no call to the application. */
+  readonly report: (error: ClientError) => void;
+  /** Bytes of all connections. */
+  readonly traffic = { sent: 0, received: 0 };
+  receivedCount = 0;
+  droppedCount = 0;
   clientId: string;
+  connection: Connection | undefined;
   /** What the last CONNACK said. */
   connack: Connack | undefined;
+  /** Why the client cannot be used any more, if so. */
+  endReason: ClientError | undefined;
   #journal: Journal | undefined;
   /** When the server's session of ours ends; 0 before the first connection. */
   #sessionEndsAt = 0;
-  #end: ClientError | undefined;
   #closing: Promise<void> | undefined;
-  receivedCount = 0;
-  droppedCount = 0;
-  #bytesSent = 0;
-  #bytesReceived = 0;
-  #connection: Connection | undefined;
 
   constructor(settings: Settings) {
     this.settings = settings;
+    this.report = settings.onError;
     this.clientId = settings.clientId;
     const ids = new PacketIds();
     this.outgoing = new Outgoing(settings, ids);
-    this.incoming = new Incoming(settings.receiveMaximum);
-    this.subscriptions = new Subscriptions(ids, settings.topicAliasMaximum, settings.unclaimed, (error) =>
-      this.report(error),
-    );
-    const { birth } = settings;
-    if (birth !== undefined) this.listeners.add({ onConnected: () => this.#announce(birth, true) });
+    this.incoming = new Incoming(settings);
+    this.subscriptions = new Subscriptions(ids, settings);
     this.supervisor = new Supervisor(settings, this);
-  }
-
-  /** Sends a problem that belongs to no call to the application. */
-  report(error: ClientError): void {
-    try {
-      this.settings.onError(error);
-    } catch (failure) {
-      // The last resort: a failing error handler must neither hide the error nor break the connection.
-      console.error(error, failure);
-    }
-  }
-
-  countDropped(): void {
-    this.droppedCount++;
-  }
-
-  get bytes(): { readonly sent: number; readonly received: number } {
-    return {
-      sent: this.#bytesSent + (this.#connection?.outbox.bytesSent ?? 0),
-      received: this.#bytesReceived + (this.#connection?.bytesReceived ?? 0),
-    };
   }
 
   async restore(): Promise<void> {
     const { store, platform } = this.settings;
     if (store === undefined) return;
-    const stored = await store.open(this.clientId);
-    this.#journal = new Journal(
-      store,
-      () => platform.defer(() => void this.#journal?.commit()),
-      (error) => this.#stop(error),
-    );
-    this.outgoing.restore(stored.messages, this.#journal);
-    this.incoming.restore(stored.received, this.#journal);
+    try {
+      const stored = await store.open(this.clientId);
+      this.#journal = new Journal(
+        store,
+        () => platform.defer(() => void this.#journal?.commit()),
+        (error) => this.#stop(error),
+      );
+      this.outgoing.restore(stored.messages, this.#journal);
+      this.incoming.restore(stored.received, this.#journal);
+    } catch (cause) {
+      throw causedBy(cause, 'TOBYMQ_STORE_FAILED', 'the session store cannot be opened');
+    }
   }
 
-  async open(attempt: Attempt, hooks: AttemptHooks): Promise<void> {
+  async connect(attempt: Attempt): Promise<ClientError> {
     const { settings } = this;
-    const { signal, url } = attempt;
-    const packet = await connectPacket(settings, attempt, this.clientId, this.#sessionMemory());
-    // The functions above may have taken longer than this attempt lasts.
+    const { signal, url, version } = attempt;
+    const packet = await connectPacket(settings, attempt, this.clientId, this.#isCleanStart(version));
+    // The functions among the options may have taken longer than this attempt lasts.
     signal.throwIfAborted();
-    const openTransport = settings.transport ?? settings.platform.transports[url.protocol]!;
-    const pipe = await openTransport({
+    const open = settings.transport ?? settings.platform.transports[url.protocol]!;
+    const pipe = await open({
       url,
       tls: settings.tls,
       headers: settings.headers,
-      subprotocol: attempt.version === 3 ? 'mqttv3.1' : 'mqtt',
+      subprotocol: version === 3 ? 'mqttv3.1' : 'mqtt',
       signal,
     });
     if (signal.aborted) {
       pipe.onClose = () => {};
       pipe.close(signal.reason as ClientError);
-      throw signal.reason;
     }
-    this.#connect(pipe, packet, hooks);
+    signal.throwIfAborted();
+    return new Promise((resolve) => {
+      const connection: Connection = new Connection(pipe, packet, settings, {
+        traffic: this.traffic,
+        onAccepted: (connack) => this.#onAccepted(connection, connack, attempt),
+        onPacket: (received) => this.#onPacket(received),
+        onWritable: () => this.outgoing.pump(),
+        onClosed: (error) => {
+          this.#onClosed();
+          resolve(error);
+        },
+        gate: () => this.#journal?.commit(),
+      });
+      signal.addEventListener('abort', () => connection.destroy(signal.reason));
+    });
   }
 
-  #sessionMemory(): SessionMemory {
-    if (this.#sessionEndsAt === 0) return 'none';
-    return this.settings.clock.now() > this.#sessionEndsAt ? 'expired' : 'alive';
+  /** Whether a connection has to begin a new session. */
+  #isCleanStart(version: ProtocolVersion): boolean {
+    const { clock, keepSession, sessionExpirySeconds, startFresh } = this.settings;
+    if (this.#sessionEndsAt === 0) return startFresh;
+    // Within this process a 5.0 session is resumed; before 5.0 that would leave sessions of nobody at the server.
+    const isKept = version === 5 ? sessionExpirySeconds > 0 : keepSession;
+    return !isKept || clock.now() > this.#sessionEndsAt;
   }
 
-  /** From the loss of its connection on a 5.0 session lives as long as was agreed; the server's word counts. */
-  #noteSessionEnd(version: ProtocolVersion): void {
-    if (this.#sessionEndsAt === 0 || version < 5) return;
-    const seconds = this.connack?.properties?.sessionExpiryInterval ?? this.settings.sessionExpirySeconds;
-    if (seconds < neverExpires) this.#sessionEndsAt = this.settings.clock.now() + seconds * 1000;
-  }
-
-  #connect(pipe: BytePipe, packet: ConnectInput, hooks: AttemptHooks): void {
-    const owner: ConnectionOwner = {
-      onAccepted: (connack) => this.#onAccepted(connection, connack, hooks),
-      onPublish: (publish, bytes, isStable) => this.#onPublish(publish, bytes, isStable),
-      onPuback: (packetId, reasonCode, reason) => this.outgoing.onPuback(packetId, reasonCode, reason),
-      onPacket: (received) => this.#onPacket(received),
-      onWritable: () => this.outgoing.pump(),
-      onClosed: (error) => {
-        this.#onClosed(connection, error);
-        hooks.onClosed(error);
-      },
-      gate: () => this.#journal?.commit(),
-    };
-    const { clock, platform, maximumPacketSize, pingTimeoutMs, requestProblemInformation, auth, trace } =
-      this.settings;
-    const connection: Connection = new Connection(
-      pipe,
-      packet,
-      {
-        clock,
-        defer: platform.defer,
-        maximumPacketSize,
-        pingTimeoutMs,
-        requestProblemInformation,
-        auth: packet.protocolVersion === 5 ? auth : undefined,
-        trace,
-      },
-      owner,
-    );
-    this.#connection = connection;
-    hooks.onOpened(connection);
-  }
-
-  #onAccepted(connection: Connection, connack: Connack, hooks: AttemptHooks): void {
-    this.#sessionEndsAt = Number.POSITIVE_INFINITY;
+  #onAccepted(connection: Connection, connack: Connack, attempt: Attempt): void {
+    const isResumed = connack.sessionPresent;
+    this.connection = connection;
     this.connack = connack;
+    this.#sessionEndsAt = Number.POSITIVE_INFINITY;
     // [MQTT-3.2.2-16] The name that the server gave us stays ours.
     this.clientId = connack.properties?.assignedClientIdentifier ?? this.clientId;
-    const isResumed = connack.sessionPresent;
     this.incoming.begin(connection, isResumed);
     this.outgoing.begin(connection, isResumed);
     this.subscriptions.begin(connection, isResumed);
-    hooks.onAccepted(isResumed);
+    attempt.onAccepted(isResumed);
+    const { birth } = this.settings;
+    if (birth !== undefined) void this.#announce(birth, true);
     for (const listener of this.listeners) listener.onConnected?.(isResumed);
     this.outgoing.pump();
   }
 
-  #onClosed(connection: Connection, error: ClientError): void {
-    if (this.#connection !== connection) return;
-    this.#connection = undefined;
-    this.#noteSessionEnd(connection.version);
-    this.#bytesSent += connection.outbox.bytesSent;
-    this.#bytesReceived += connection.bytesReceived;
+  #onClosed(): void {
+    const { connection } = this;
+    if (connection === undefined) return;
+    this.connection = undefined;
+    // From the loss of its connection on a 5.0 session lives as long as was agreed; the server's word counts.
+    const seconds = this.connack?.properties?.sessionExpiryInterval ?? this.settings.sessionExpirySeconds;
+    if (connection.version === 5 && seconds < neverExpires)
+      this.#sessionEndsAt = this.settings.clock.now() + seconds * 1000;
     this.outgoing.end();
     this.incoming.end();
     this.subscriptions.end();
-    for (const listener of this.listeners) listener.onDisconnected?.(error);
   }
 
-  #onPublish(publish: PublishReader, bytes: Uint8Array, isStable: boolean): void {
-    const { qos, dup, retain, packetId, payloadStart, payloadEnd } = publish;
-    const route = this.subscriptions.routes.of(publish, bytes);
+  #onPublish(publish: Publish): void {
+    const route = this.subscriptions.routes.of(publish);
     let receipt: Receipt | undefined;
-    if (qos !== 0) {
-      receipt = this.incoming.arrive(packetId, qos, dup);
+    if (publish.qos !== 0) {
+      receipt = this.incoming.arrive(publish);
       if (receipt === undefined) return;
     }
     this.receivedCount++;
-    const payload = isStable
-      ? new Uint8Array(bytes.buffer, bytes.byteOffset + payloadStart, payloadEnd - payloadStart)
-      : bytes.slice(payloadStart, payloadEnd);
-    // Subscription identifiers matter only if several filters match, the other properties only to the reader.
-    const needsIdentifiers = publish.subscriptionIdentifierCount > 0 && route.identifiers.length > 1;
-    const properties =
-      publish.forwardedPropertiesSize > 0 || needsIdentifiers
-        ? publish.decodeProperties(isStable ? bytes : bytes.slice(0, payloadStart))
-        : undefined;
-    this.subscriptions.deliver(
-      route,
-      properties?.subscriptionIdentifiers,
-      receipt,
-      (part) => new Message(route.topic, payload, qos, retain, dup, properties, part),
-    );
-    if (receipt !== undefined && this.incoming.takeStall(this.subscriptions.unclaimedCount))
-      this.#reportStall();
-  }
-
-  #reportStall(): void {
-    this.report(
-      new ClientError(
-        'TOBYMQ_RECEIVE_STALLED',
-        `the receive window of ${this.settings.receiveMaximum} messages is full: ${this.subscriptions.unclaimedCount} match no subscription, ` +
-          `${this.incoming.abandonedCount} belong to failed handlers; the server sends no more of QoS 1 and 2`,
-      ),
-    );
+    this.subscriptions.deliver(route, publish, receipt);
+    if (receipt !== undefined) this.incoming.reportStall(this.subscriptions.unclaimedCount);
   }
 
   #onPacket(packet: Packet): void {
-    if (packet.type === PacketType.Pubrel) this.incoming.onPubrel(packet);
+    if (packet.type === PacketType.Publish) this.#onPublish(packet);
+    else if (packet.type === PacketType.Pubrel) this.incoming.onPubrel(packet);
     else if (packet.type === PacketType.Suback || packet.type === PacketType.Unsuback)
       this.subscriptions.onPacket(packet);
-    else this.outgoing.onPacket(packet);
+    else this.outgoing.onPacket(packet as Puback | Pubrec | Pubcomp);
   }
 
-  /** Publishes; the promise settles as `Client.publish` says. */
-  publish(fields: OutgoingFields, options: PublishOptions | undefined): Promise<PublishResult> {
-    if (this.#end !== undefined) return Promise.reject(this.#end);
-    const signal = options?.signal;
-    if (signal?.aborted) return Promise.reject(abortError(signal, fields.topic));
-    let message: OutgoingMessage;
+  /** Publishes; see `Outgoing.publish`. */
+  publish(message: OutgoingMessage, limits?: CallLimits): Promise<PublishResult> {
+    if (this.endReason !== undefined) throw this.endReason;
+    return this.outgoing.publish(message, limits);
+  }
+
+  /** Publishes birth or farewell. Nobody waits for its promise, so a failure is reported. */
+  async #announce(make: () => OutgoingMessage, isFirst: boolean): Promise<void> {
     try {
-      if (fields.qos === 0 && this.outgoing.trySendNow(fields)) return accepted;
-      message = this.outgoing.add(fields);
-    } catch (error) {
-      return Promise.reject(error);
+      await this.outgoing.publish(make(), undefined, isFirst);
+    } catch (cause) {
+      if (cause !== this.endReason) this.report(asClientError(cause, 'TOBYMQ_OPTION_INVALID'));
     }
-    return this.#outcome(message, options);
-  }
-
-  #outcome(message: OutgoingMessage, options: PublishOptions | undefined): Promise<PublishResult> {
-    if (message.isSettled) return message.error === undefined ? accepted : Promise.reject(message.error);
-    if (options?.signal !== undefined || options?.timeout !== undefined) this.#limit(message, options);
-    return new Promise((resolve, reject) => {
-      message.resolve = resolve;
-      message.reject = reject;
-    });
-  }
-
-  /** Lets the signal and the timeout end the call. */
-  #limit(message: OutgoingMessage, { signal, timeout }: PublishOptions): void {
-    const { clock } = this.settings;
-    const { topic } = message;
-    const onAbort = (): void => this.outgoing.cancel(message, abortError(signal!, topic));
-    const onTimeout = (): void => {
-      const what = `the message for ${topic} was not acknowledged in ${timeout}`;
-      this.outgoing.cancel(message, new ClientError('TOBYMQ_TIMEOUT', what, { topic }));
-    };
-    const timer =
-      timeout === undefined ? undefined : clock.setTimeout(onTimeout, milliseconds(timeout, 'timeout'));
-    signal?.addEventListener('abort', onAbort);
-    message.onSettled = () => {
-      clock.clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    };
-  }
-
-  /** Why the client cannot be used any more, if so. */
-  get endReason(): ClientError | undefined {
-    return this.#end;
-  }
-
-  leave(subscription: Subscription<unknown, unknown>): Promise<void> {
-    return this.subscriptions.remove(subscription);
   }
 
   /** Ends the client; see `Client.close`. */
-  close(drainMs: number | undefined, reasonCode: number): Promise<void> {
+  close(drainMs: number, reasonCode: number): Promise<void> {
     this.#closing ??= this.#close(drainMs, reasonCode);
     return this.#closing;
   }
 
-  /** Publishes birth or farewell. Nobody waits for its promise, so a failure is reported. */
-  async #announce(make: () => OutgoingFields, isFirst: boolean): Promise<void> {
-    try {
-      const message = this.outgoing.add(make(), isFirst);
-      await this.#outcome(message, undefined);
-    } catch (cause) {
-      if (cause === this.#end) return;
-      this.report(
-        cause instanceof ClientError ? cause : new ClientError('TOBYMQ_OPTION_INVALID', messageOf(cause)),
-      );
-    }
-  }
-
-  async #close(drainMs: number | undefined, reasonCode: number): Promise<void> {
-    if (drainMs !== undefined && this.#end === undefined) {
-      await this.#within(drainMs, this.outgoing.idle(), this.supervisor.finished);
-    }
-    const { farewell } = this.settings;
+  async #close(drainMs: number, reasonCode: number): Promise<void> {
+    const { clock, farewell } = this.settings;
+    const { finished } = this.supervisor;
+    if (drainMs > 0 && this.endReason === undefined)
+      await within(clock, drainMs, this.outgoing.idle(), finished);
     // With a reason code the server publishes the will; without a connection it does so anyway.
-    if (farewell !== undefined && reasonCode === 0 && this.supervisor.connection !== undefined) {
-      await this.#within(defaults.farewellMs, this.#announce(farewell, false), this.supervisor.finished);
-    }
-    const connection = this.#connection;
+    if (farewell !== undefined && reasonCode === 0 && this.connection !== undefined)
+      await within(clock, farewellMs, this.#announce(farewell, false), finished);
+    const { connection } = this;
     this.#stop(new ClientError('TOBYMQ_CLOSED', 'the client was closed'), reasonCode);
-    await this.supervisor.finished;
-    await this.#journal?.close();
+    await finished;
     // A network that is dead must not hold up the end.
-    if (connection !== undefined) await this.#within(defaults.farewellMs, connection.gone);
-  }
-
-  /** Waits for the first of the promises, but no longer than this. */
-  async #within(ms: number, ...promises: Promise<void>[]): Promise<void> {
-    const { clock } = this.settings;
-    let timer: unknown;
-    const timeout = new Promise<void>((resolve) => {
-      timer = clock.setTimeout(resolve, ms);
-    });
-    await Promise.race([...promises, timeout]);
-    clock.clearTimeout(timer);
+    if (connection !== undefined) await within(clock, farewellMs, connection.gone);
   }
 
   #stop(error: ClientError, reasonCode = 0): void {
-    this.#end ??= error;
-    this.supervisor.stop(error, (connection) => {
-      if (error.code === 'TOBYMQ_STORE_FAILED') return connection.destroy(error);
-      // A session that nobody wants to keep ends with this connection.
-      const endsSession = connection.version === 5 && !this.settings.keepSession;
-      connection.disconnect(reasonCode, error, endsSession ? 0 : undefined);
-    });
+    const { connection, settings } = this;
+    this.endReason ??= error;
+    this.supervisor.stop();
+    if (error.code === 'TOBYMQ_STORE_FAILED') connection?.destroy(error);
+    // A session that nobody wants to keep ends with this connection.
+    else
+      connection?.disconnect(
+        reasonCode,
+        error,
+        connection.version === 5 && !settings.keepSession ? 0 : undefined,
+      );
   }
 
-  onEnd(error: ClientError, isFailure: boolean): void {
-    this.#end = error;
+  onEnd(error: ClientError, isFailure: boolean): Promise<void> | undefined {
+    this.endReason = error;
     this.outgoing.failAll(error);
     this.subscriptions.failAll(isFailure ? error : undefined);
     for (const listener of this.listeners) listener.onEnd?.(error);
     this.listeners.clear();
-    void this.#journal?.close();
+    return this.#journal?.close();
   }
-}
-
-/** The error of a call that its signal ended. */
-export function abortError(signal: AbortSignal, topic?: string): ClientError {
-  return new ClientError('TOBYMQ_ABORTED', `the call was aborted: ${messageOf(signal.reason)}`, {
-    cause: signal.reason,
-    topic,
-  });
 }

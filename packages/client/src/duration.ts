@@ -1,7 +1,7 @@
 // Spans of time as people write them: a number of milliseconds, or a number with a unit. The type checks the unit,
 // so that seconds are not mistaken for milliseconds.
 
-import { ClientError } from './errors.ts';
+import { invalidOption } from './errors.ts';
 
 const unitMs = {
   ms: 1,
@@ -24,18 +24,8 @@ export type Duration = number | `${number} ${Unit}`;
 
 /** Milliseconds of a duration; `what` names the option when it is refused. */
 export function milliseconds(value: Duration, what: string): number {
-  let ms: number;
-  if (typeof value === 'number') {
-    ms = value;
-  } else {
-    const [amount, unit] = String(value).split(' ');
-    ms = Number(amount) * (unitMs[unit as Unit] ?? Number.NaN);
-  }
-  if (!(ms >= 0)) {
-    throw new ClientError(
-      'TOBYMQ_OPTION_INVALID',
-      `${what} is ${String(value)}: expected milliseconds, or a text such as '10 s' or '1 h'`,
-    );
-  }
+  const [amount, unit] = typeof value === 'number' ? [value, 'ms'] : String(value).split(' ');
+  const ms = Number(amount) * unitMs[unit as Unit];
+  if (!(ms >= 0)) throw invalidOption(`${what} is ${value}: expected milliseconds or a text such as '10 s'`);
   return ms;
 }

@@ -1,6 +1,8 @@
 // Every error of the client is a `ClientError` with a stable `code`. Programs test the code; people read the message,
 // which names the thing and the value. Errors that stand for an answer of the server carry its reason code.
 
+import { ReasonCode } from '@tobymq/codec';
+
 /** Tells apart what went wrong. */
 export type ClientErrorCode =
   /** An option of `connect()` or of a method that cannot be used. */
@@ -90,18 +92,47 @@ export class ClientError extends Error {
   readonly serverReference: string | undefined;
   readonly topic: string | undefined;
 
-  constructor(code: ClientErrorCode, message: string, details: ClientErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  constructor(
+    code: ClientErrorCode,
+    message: string,
+    { cause, reasonCode, serverReference, topic }: ClientErrorDetails = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.reasonCode = details.reasonCode;
-    this.serverReference = details.serverReference;
-    this.topic = details.topic;
+    this.reasonCode = reasonCode;
+    this.serverReference = serverReference;
+    this.topic = topic;
   }
 }
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** An error of ours for one that came from somewhere else, as its cause. */
+export function causedBy(cause: unknown, code: ClientErrorCode, what: string, topic?: string): ClientError {
+  return new ClientError(code, `${what}: ${messageOf(cause)}`, { cause, topic });
+}
+
+/** The error of one of our messages. */
+export function messageError(code: ClientErrorCode, topic: string, what: string): ClientError {
+  return new ClientError(code, `the message for ${topic} ${what}`, { topic });
+}
+
+/** What was thrown, as an error of ours, which it may be already. */
+export function asClientError(cause: unknown, code: ClientErrorCode): ClientError {
+  return cause instanceof ClientError ? cause : new ClientError(code, messageOf(cause), { cause });
+}
+
+/** An option of `connect()` or of a method that cannot be used. */
+export function invalidOption(what: string, topic?: string): ClientError {
+  return new ClientError('TOBYMQ_OPTION_INVALID', what, { topic });
+}
+
+/** A topic name, filter or template that cannot be used. */
+export function invalidTopic(topic: string, what: string): ClientError {
+  return new ClientError('TOBYMQ_TOPIC_INVALID', what, { topic });
 }
 
 /** A reason code as people look it up: `0x87`. */
@@ -111,11 +142,11 @@ export function hex(reasonCode: number): string {
 
 /** A protocol violation of the server, with the reason code for DISCONNECT. */
 export function violation(reasonCode: number, what: string): ClientError {
-  return new ClientError(
-    'TOBYMQ_PROTOCOL_VIOLATION',
-    `the server broke the protocol: ${what} (${hex(reasonCode)})`,
-    {
-      reasonCode,
-    },
-  );
+  const message = `the server broke the protocol: ${what} (${hex(reasonCode)})`;
+  return new ClientError('TOBYMQ_PROTOCOL_VIOLATION', message, { reasonCode });
+}
+
+/** The violation that has no reason code of its own. */
+export function protocolError(what: string): ClientError {
+  return violation(ReasonCode.ProtocolError, what);
 }

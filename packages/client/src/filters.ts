@@ -11,8 +11,8 @@ import {
   type SubscriptionRequest,
 } from '@tobymq/codec';
 import type { Connection } from './connection.ts';
-import { ClientError } from './errors.ts';
-import { limitError, type ServerLimits, tooLarge } from './server-limits.ts';
+import { invalidOption, invalidTopic } from './errors.ts';
+import { checkSize, limitError, type ServerLimits } from './server-limits.ts';
 import type { SubscribeOptions, Subscription } from './subscription.ts';
 
 export type AnySubscription = Subscription<unknown, unknown>;
@@ -37,32 +37,24 @@ const retainHandling: Readonly<Record<NonNullable<SubscribeOptions['retained']>,
 /** Checks filters and options, and gives the filters as the server is to see them. */
 export function fullFilters(filters: readonly string[], options: SubscribeOptions): string[] {
   // [MQTT-3.8.3-2]
-  if (filters.length === 0)
-    throw new ClientError('TOBYMQ_OPTION_INVALID', 'subscribe() needs at least one topic filter');
+  if (filters.length === 0) throw invalidOption('subscribe() needs at least one topic filter');
   const { qos = 1, retained = 'always' } = options;
-  if (![0, 1, 2].includes(qos) || !(retained in retainHandling)) {
-    throw new ClientError(
-      'TOBYMQ_OPTION_INVALID',
-      `qos is ${qos} and retained is ${retained}: see SubscribeOptions`,
-    );
-  }
+  if (![0, 1, 2].includes(qos) || !(retained in retainHandling))
+    throw invalidOption(`qos is ${qos} and retained is ${retained}: see SubscribeOptions`);
   return [...new Set(filters)].map((plain) => {
     const filter = options.share === undefined ? plain : `$share/${options.share}/${plain}`;
     const problem = checkTopicFilter(filter); // [MQTT-4.8.2-1] [MQTT-4.8.2-2]
-    if (problem !== undefined)
-      throw new ClientError('TOBYMQ_TOPIC_INVALID', `the topic filter ${filter} ${problem}`, {
-        topic: filter,
-      });
+    if (problem !== undefined) throw invalidTopic(filter, `the topic filter ${filter} ${problem}`);
     // [MQTT-3.8.3-4]
-    if (options.noLocal && parseSharedFilter(filter) !== undefined) {
-      throw new ClientError(
-        'TOBYMQ_OPTION_INVALID',
-        `noLocal is not allowed for the shared subscription ${filter}`,
-        { topic: filter },
-      );
-    }
+    if (options.noLocal && parseSharedFilter(filter) !== undefined)
+      throw invalidOption(`noLocal is not allowed for the shared subscription ${filter}`, filter);
     return filter;
   });
+}
+
+/** What topics are matched against: the filter without `$share/name/`. */
+export function matchFilterOf(filter: string): string {
+  return parseSharedFilter(filter)?.filter ?? filter;
 }
 
 /** The subscription options of one filter. */
@@ -95,24 +87,11 @@ export function subscribePacket(
   };
 }
 
-/** Why the server would not accept this filter, if so. */
-export function filterLimit(entry: FilterEntry, limits: ServerLimits, size: number): ClientError | undefined {
-  const { filter, matchFilter } = entry;
-  if (filter !== matchFilter && !limits.sharedSubscriptionAvailable) {
-    return limitError(
-      ReasonCode.SharedSubscriptionsNotSupported,
-      `the server has no shared subscriptions such as ${filter}`,
-      filter,
-    );
-  }
-  if (/[+#]/.test(matchFilter) && !limits.wildcardSubscriptionAvailable) {
-    return limitError(
-      ReasonCode.WildcardSubscriptionsNotSupported,
-      `the server has no wildcard subscriptions such as ${filter}`,
-      filter,
-    );
-  }
-  return size > limits.maximumPacketSize
-    ? tooLarge(`the subscription to ${filter}`, size, limits, filter)
-    : undefined;
+/** Throws for a filter that the server would not accept. */
+export function checkFilter({ filter, matchFilter }: FilterEntry, limits: ServerLimits, size: number): void {
+  if (filter !== matchFilter && !limits.sharedSubscriptionAvailable)
+    throw limitError(ReasonCode.SharedSubscriptionsNotSupported, 'shared subscriptions', filter);
+  if (/[+#]/.test(matchFilter) && !limits.wildcardSubscriptionAvailable)
+    throw limitError(ReasonCode.WildcardSubscriptionsNotSupported, 'wildcards', filter);
+  checkSize(size, limits, filter);
 }

@@ -3,54 +3,55 @@
 /** A queue with the loop's side of it. */
 export class Inbox<T> implements AsyncIterableIterator<T> {
   readonly #onReturn: () => void;
+  readonly #maximum: number;
   readonly #values: T[] = [];
-  readonly #takers: {
-    readonly resolve: (result: IteratorResult<T>) => void;
-    readonly reject: (error: unknown) => void;
-  }[] = [];
+  /** Calls of `next` that wait for a value. */
+  readonly #takers: ((result: IteratorResult<T>) => void)[] = [];
   #isEnded = false;
-  #error: unknown;
 
-  constructor(onReturn: () => void) {
+  /** Of more than `maximum` waiting values only the newest are kept. */
+  constructor(onReturn: () => void, maximum = Number.POSITIVE_INFINITY) {
     this.#onReturn = onReturn;
+    this.#maximum = maximum;
   }
 
   push(value: T): void {
     if (this.#isEnded) return;
-    const taker = this.#takers.shift();
-    if (taker === undefined) this.#values.push(value);
-    else taker.resolve({ done: false, value });
+    this.#values.push(value);
+    if (this.#values.length > this.#maximum) this.#values.shift();
+    this.#serve();
   }
 
-  /** The loop ends after what has come; with an error it throws that. */
-  end(error: unknown): void {
-    if (this.#isEnded) return;
+  /** The loop ends after what has come. */
+  end(): void {
     this.#isEnded = true;
-    this.#error = error;
-    for (const taker of this.#takers.splice(0)) {
-      if (error === undefined) taker.resolve({ done: true, value: undefined });
-      else taker.reject(error);
-    }
+    this.#serve();
   }
 
   next(): Promise<IteratorResult<T>> {
-    if (this.#values.length > 0) return Promise.resolve({ done: false, value: this.#values.shift() as T });
-    if (this.#isEnded) {
-      return this.#error === undefined
-        ? Promise.resolve({ done: true, value: undefined })
-        : Promise.reject(this.#error);
-    }
-    return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }));
+    return new Promise((resolve) => {
+      this.#takers.push(resolve);
+      this.#serve();
+    });
   }
 
   return(): Promise<IteratorResult<T>> {
     this.#values.length = 0;
-    this.end(undefined);
+    this.end();
     this.#onReturn();
-    return Promise.resolve({ done: true, value: undefined });
+    return this.next();
   }
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  #serve(): void {
+    const values = this.#values;
+    while (this.#takers.length > 0 && (values.length > 0 || this.#isEnded)) {
+      const take = this.#takers.shift()!;
+      if (values.length > 0) take({ done: false, value: values.shift()! });
+      else take({ done: true, value: undefined });
+    }
   }
 }

@@ -4,34 +4,34 @@
 // What the application still has in hand when the connection is lost stays known by its packet identifier: the server
 // sends such a message again, and the repetition must not reach the application a second time.
 
-import { type Packet, PacketType, ReasonCode } from '@tobymq/codec';
+import { PacketType, type Publish, type Pubrel, ReasonCode } from '@tobymq/codec';
 import type { Connection } from './connection.ts';
-import { violation } from './errors.ts';
+import { ClientError, protocolError, violation } from './errors.ts';
 import type { Journal } from './journal.ts';
+import type { Settings } from './options.ts';
+import { Queue } from './queue.ts';
 
 /** The open end of one received message. */
 export class Receipt {
   readonly packetId: number;
-  readonly qos: 1 | 2;
+  readonly qos: number;
   readonly #incoming: Incoming;
   /** How many consumers still have it. */
   holders = 1;
-  isDone = false;
   isAbandoned = false;
   reasonCode = 0;
-  /** The connection on which it came last. */
-  epoch: number;
+  /** The one on which it came last. */
+  connection: Connection | undefined;
 
-  constructor(incoming: Incoming, packetId: number, qos: 1 | 2, epoch: number) {
+  constructor(incoming: Incoming, { packetId, qos }: Publish) {
     this.#incoming = incoming;
     this.packetId = packetId;
     this.qos = qos;
-    this.epoch = epoch;
   }
 
   /** One consumer is done with it. With a reason code of 0x80 and above the server learns that it was refused. */
   done(reasonCode: number): void {
-    if (reasonCode > this.reasonCode) this.reasonCode = reasonCode;
+    this.reasonCode = Math.max(reasonCode, this.reasonCode);
     if (--this.holders === 0) this.#incoming.complete(this);
   }
 
@@ -42,29 +42,23 @@ export class Receipt {
 }
 
 export class Incoming {
-  readonly #receiveMaximum: number;
+  readonly #settings: Settings;
   /** By packet identifier: in the hands of the application. */
   readonly #inHand = new Map<number, Receipt>();
   /** QoS 2: PUBREC was sent, PUBREL has not come. */
   readonly #received = new Set<number>();
-  /** In the order of arrival on this connection; those before `#head` are acknowledged. */
-  #order: Receipt[] = [];
-  #head = 0;
-  #epoch = 0;
-  #openCount = 0;
+  /** What came on this connection and is not acknowledged, in the order of arrival. */
+  readonly #order = new Queue<Receipt>();
   #connection: Connection | undefined;
-  #hasReportedStall = false;
   #journal: Journal | undefined;
+  #hasReportedStall = false;
   /** Messages whose handler failed on this connection; each takes a place in the window until the next one. */
-  abandonedCount = 0;
-
-  constructor(receiveMaximum: number) {
-    this.#receiveMaximum = receiveMaximum;
-  }
-
+  #abandonedCount = 0;
   /** How many messages the server has open towards us. */
-  get openCount(): number {
-    return this.#openCount;
+  openCount = 0;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
   }
 
   /** Takes over the identifiers that an earlier process has received and not seen released. */
@@ -75,14 +69,11 @@ export class Incoming {
 
   begin(connection: Connection, isResumed: boolean): void {
     this.#connection = connection;
-    this.#epoch++;
-    this.#order = [];
-    this.#head = 0;
-    this.#openCount = 0;
-    this.abandonedCount = 0;
+    this.#order.items = [];
+    this.#abandonedCount = 0;
+    this.openCount = 0;
     if (isResumed) return;
-    for (const packetId of this.#received) this.#journal?.add({ op: 'forgotten', packetId });
-    this.#received.clear();
+    for (const packetId of this.#received) this.#release(packetId);
     this.#inHand.clear();
   }
 
@@ -91,31 +82,27 @@ export class Incoming {
   }
 
   /** Notes an arrived message; `undefined` if it is a repetition that the application must not see. */
-  arrive(packetId: number, qos: 1 | 2, dup: boolean): Receipt | undefined {
+  arrive(publish: Publish): Receipt | undefined {
+    const { packetId, qos, dup } = publish;
+    const { receiveMaximum } = this.#settings;
     if (this.#received.has(packetId)) {
       // [MQTT-4.3.3-10]
       this.#connection?.sendAck(PacketType.Pubrec, packetId, 0);
       return undefined;
     }
     const known = this.#inHand.get(packetId);
-    if (known !== undefined && known.epoch === this.#epoch) {
-      if (known.qos === 2 && qos === 2) return undefined;
-      throw violation(
-        ReasonCode.ProtocolError,
-        `packet identifier ${packetId} came again before it was acknowledged`,
-      );
+    const isSame = known?.qos === qos;
+    if (known !== undefined && known.connection === this.#connection) {
+      if (isSame && qos === 2) return undefined;
+      throw protocolError(`packet identifier ${packetId} came again before it was acknowledged`);
     }
     // [MQTT-3.3.4-9]
-    if (this.#openCount >= this.#receiveMaximum) {
-      throw violation(
-        ReasonCode.ReceiveMaximumExceeded,
-        `more than ${this.#receiveMaximum} messages are open`,
-      );
-    }
-    this.#openCount++;
-    const isRepetition = known !== undefined && !known.isAbandoned && known.qos === qos && (dup || qos === 2);
-    const receipt = isRepetition ? known : new Receipt(this, packetId, qos, this.#epoch);
-    receipt.epoch = this.#epoch;
+    if (this.openCount >= receiveMaximum)
+      throw violation(ReasonCode.ReceiveMaximumExceeded, `more than ${receiveMaximum} messages are open`);
+    this.openCount++;
+    const isRepetition = isSame && !known.isAbandoned && (dup || qos === 2);
+    const receipt = isRepetition ? known : new Receipt(this, publish);
+    receipt.connection = this.#connection;
     this.#inHand.set(packetId, receipt);
     this.#order.push(receipt);
     if (!isRepetition) return receipt;
@@ -123,53 +110,38 @@ export class Incoming {
     return undefined;
   }
 
+  /** The application is done with a message. */
   complete(receipt: Receipt): void {
-    receipt.isDone = true;
-    if (this.#inHand.get(receipt.packetId) !== receipt) return;
-    if (this.#connection !== undefined && receipt.epoch === this.#epoch) {
+    const { packetId, qos, reasonCode, connection } = receipt;
+    if (connection === this.#connection) {
       this.#acknowledge();
-    } else if (receipt.qos === 2 && receipt.reasonCode < 0x80) {
-      this.#inHand.delete(receipt.packetId);
-      this.#own(receipt.packetId);
+    } else if (qos === 2 && reasonCode < 0x80 && this.#inHand.get(packetId) === receipt) {
+      this.#inHand.delete(packetId);
+      this.#own(packetId);
     }
   }
 
   abandon(receipt: Receipt): void {
-    if (receipt.isDone) return;
     receipt.isAbandoned = true;
-    if (receipt.epoch === this.#epoch) this.abandonedCount++;
+    if (receipt.connection === this.#connection) this.#abandonedCount++;
     this.#acknowledge();
   }
 
   /** Acknowledges from the oldest on, as far as the application is done. [MQTT-4.6.0-2] [MQTT-4.6.0-3] */
   #acknowledge(): void {
-    const order = this.#order;
-    let receipt = order[this.#head];
-    while (receipt !== undefined && (receipt.isDone || receipt.isAbandoned)) {
-      this.#head++;
-      if (receipt.isDone) this.#answer(receipt);
-      receipt = order[this.#head];
-    }
-    if (this.#head === order.length) {
-      order.length = 0;
-      this.#head = 0;
-    } else if (this.#head > 1024) {
-      this.#order = order.slice(this.#head);
-      this.#head = 0;
+    for (let receipt = this.#order.first; receipt !== undefined; receipt = this.#order.first) {
+      if (receipt.holders === 0) this.#answer(receipt);
+      else if (!receipt.isAbandoned) return;
+      this.#order.shift();
     }
   }
 
   #answer({ packetId, qos, reasonCode }: Receipt): void {
     this.#inHand.delete(packetId);
     this.#hasReportedStall = false;
-    if (qos === 1) {
-      this.#openCount--;
-      this.#connection?.sendAck(PacketType.Puback, packetId, reasonCode);
-      return;
-    }
-    if (reasonCode < 0x80) this.#own(packetId);
-    else this.#openCount--;
-    this.#connection?.sendAck(PacketType.Pubrec, packetId, reasonCode);
+    if (qos === 2 && reasonCode < 0x80) this.#own(packetId);
+    else this.openCount--;
+    this.#connection?.sendAck(qos === 1 ? PacketType.Puback : PacketType.Pubrec, packetId, reasonCode);
   }
 
   /** QoS 2: the message is ours; until PUBREL its identifier means this message. */
@@ -178,26 +150,29 @@ export class Incoming {
     this.#journal?.add({ op: 'received', packetId });
   }
 
-  onPubrel(packet: Packet & { readonly type: typeof PacketType.Pubrel }): void {
-    const { packetId } = packet;
+  /** The identifier means a new message from now on; false if it meant none. */
+  #release(packetId: number): boolean {
     const isKnown = this.#received.delete(packetId);
-    if (isKnown) {
-      this.#journal?.add({ op: 'forgotten', packetId });
-      if (this.#openCount > 0) this.#openCount--;
-    }
-    // [MQTT-4.3.3-11]
-    this.#connection?.sendAck(
-      PacketType.Pubcomp,
-      packetId,
-      isKnown ? 0 : ReasonCode.PacketIdentifierNotFound,
-    );
+    if (isKnown) this.#journal?.add({ op: 'forgotten', packetId });
+    return isKnown;
   }
 
-  /** True once for each time that the window has become full of messages that nobody will acknowledge soon. */
-  takeStall(unclaimedCount: number): boolean {
-    if (this.#hasReportedStall || this.#openCount < this.#receiveMaximum) return false;
-    if (unclaimedCount === 0 && this.abandonedCount === 0) return false;
+  onPubrel({ packetId }: Pubrel): void {
+    const isKnown = this.#release(packetId);
+    if (isKnown && this.openCount > 0) this.openCount--;
+    // [MQTT-4.3.3-11]
+    const reasonCode = isKnown ? 0 : ReasonCode.PacketIdentifierNotFound;
+    this.#connection?.sendAck(PacketType.Pubcomp, packetId, reasonCode);
+  }
+
+  /** Reports once, each time that the window has become full of messages that nobody will acknowledge soon. */
+  reportStall(unclaimedCount: number): void {
+    const { receiveMaximum, onError } = this.#settings;
+    const isFull = this.openCount >= receiveMaximum;
+    if (this.#hasReportedStall || !isFull || unclaimedCount + this.#abandonedCount === 0) return;
     this.#hasReportedStall = true;
-    return true;
+    const counts = `${unclaimedCount} match no subscription, ${this.#abandonedCount} belong to failed handlers`;
+    const what = `the receive window of ${receiveMaximum} messages is full, so the server sends no more: ${counts}`;
+    onError(new ClientError('TOBYMQ_RECEIVE_STALLED', what));
   }
 }

@@ -1,17 +1,19 @@
 // The client's side of a session store: collects the operations of one turn, writes them together, and tells when what
 // depends on them may be sent. Writes do not overlap; operations that come in the meantime form the next write.
 
-import { ClientError, messageOf } from './errors.ts';
+import { type ClientError, causedBy } from './errors.ts';
 import type { SessionStore, StoreOperation } from './store/session-store.ts';
 
 export class Journal {
   readonly #store: SessionStore;
-  readonly #onFailure: (error: ClientError) => void;
   readonly #onDirty: () => void;
+  readonly #onFailure: (error: ClientError) => void;
+  /** What the next write will contain. */
   #operations: StoreOperation[] = [];
-  #writing: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
+  /** The next write was asked for, and waits for the present one. */
+  #isAsked = false;
+  /** The last write that was asked for; `undefined` when it is done. */
+  #written: Promise<void> | undefined;
   #hasFailed = false;
 
   /** `onDirty` asks for a `commit()` later in this turn, `onFailure` reports that the store is of no use any more. */
@@ -28,56 +30,37 @@ export class Journal {
 
   /** Resolves when everything that was added so far is durable; `undefined` if it already is. It never rejects. */
   commit(): Promise<void> | undefined {
-    if (this.#writing === undefined) {
-      if (this.#operations.length === 0) return undefined;
-      this.#writing = this.#write();
-      return this.#writing;
+    if (this.#operations.length > 0 && !this.#isAsked) {
+      this.#isAsked = true;
+      const written = this.#write(this.#written).then(() => {
+        if (this.#written === written) this.#written = undefined;
+      });
+      this.#written = written;
     }
-    if (this.#operations.length === 0) return this.#next ?? this.#writing;
-    this.#next ??= this.#writing.then(() => {
-      this.#next = undefined;
-      this.#writing = this.#write();
-      return this.#writing;
-    });
-    return this.#next;
+    return this.#written;
   }
 
-  async #write(): Promise<void> {
+  async #write(previous: Promise<void> | undefined): Promise<void> {
+    await previous;
     const operations = this.#operations;
     this.#operations = [];
+    this.#isAsked = false;
+    // After a failure nothing more is written: a later write without the earlier one would tell an untrue story.
+    if (!this.#hasFailed) await this.#attempt('written', () => this.#store.write(operations));
+  }
+
+  /** Writes what is left and closes the store. */
+  async close(): Promise<void> {
+    await this.commit();
+    await this.#attempt('closed', () => this.#store.close());
+  }
+
+  async #attempt(what: string, act: () => Promise<void>): Promise<void> {
     try {
-      // After a failure nothing more is written: a later write without the earlier one would tell an untrue story.
-      await (this.#hasFailed ? undefined : this.#store.write(operations));
+      await act();
     } catch (cause) {
       this.#hasFailed = true;
-      this.#onFailure(
-        new ClientError('TOBYMQ_STORE_FAILED', `the session store cannot write: ${messageOf(cause)}`, {
-          cause,
-        }),
-      );
-    } finally {
-      this.#writing = undefined;
-    }
-  }
-
-  /** Whether bytes that depend on the store may still be sent. */
-  get hasFailed(): boolean {
-    return this.#hasFailed;
-  }
-
-  /** Writes what is left and closes the store; again is the same closing. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    await this.commit();
-    try {
-      await this.#store.close();
-    } catch (cause) {
-      const what = `the session store cannot be closed: ${messageOf(cause)}`;
-      this.#onFailure(new ClientError('TOBYMQ_STORE_FAILED', what, { cause }));
+      this.#onFailure(causedBy(cause, 'TOBYMQ_STORE_FAILED', `the session store cannot be ${what}`));
     }
   }
 }

@@ -1,19 +1,23 @@
-// Keeps the connection alive and notices when it is dead. Looks at two flags four times per keep-alive interval instead
-// of restarting a timer with each packet. A ping goes out when nothing was sent for a quarter to half of the interval,
-// or nothing was received for longer: a browser may hold timers back by a minute, and the server grants one and a half
-// intervals.
+// Keeps the connection alive and notices when it is dead. Looks at what was sent and received four times per keep-alive
+// interval instead of restarting a timer with each packet. A ping goes out when nothing was sent for a quarter to half
+// of the interval, or nothing was received for longer: a browser may hold timers back by a minute, and the server grants
+// one and a half intervals.
 //
 // After a ping anything that arrives proves life. If the timer for that comes much too late, the machine was asleep and
 // the answer had no chance: then a second ping decides.
 
 import type { Clock, Timer } from './clock.ts';
 
+/** Bytes in both directions. */
+export interface Traffic {
+  sent: number;
+  received: number;
+}
+
 /** What the keep-alive needs of its connection. */
 export interface KeepAliveTarget {
-  /** Whether anything was sent, or received, since the last call; resets the answer. */
-  takeSent(): boolean;
-  takeReceived(): boolean;
-  sendPing(): void;
+  readonly traffic: Readonly<Traffic>;
+  ping(): void;
   onDead(): void;
 }
 
@@ -24,9 +28,11 @@ export class KeepAlive {
   readonly #target: KeepAliveTarget;
   #ticker: Timer;
   #deadline: Timer;
-  #isWaiting = false;
+  /** What had been sent and received at the last tick. */
+  #last: Traffic;
   #silentTicks = 0;
-  #dueAt = 0;
+  /** What had been received when a ping was sent; as long as it is no more, the answer is waited for. */
+  #receivedAtPing = -1;
 
   /** With `seconds` 0 nothing is sent unless `probe()` is called. [MQTT-3.2.2-21] */
   constructor(clock: Clock, seconds: number, timeoutMs: number, target: KeepAliveTarget) {
@@ -34,6 +40,7 @@ export class KeepAlive {
     this.#periodMs = (seconds * 1000) / 4;
     this.#timeoutMs = timeoutMs;
     this.#target = target;
+    this.#last = { ...target.traffic };
     this.#schedule();
   }
 
@@ -43,41 +50,33 @@ export class KeepAlive {
 
   #tick(): void {
     this.#schedule();
-    const hasSent = this.#target.takeSent();
-    const hasReceived = this.#target.takeReceived();
-    this.#silentTicks = hasReceived ? 0 : this.#silentTicks + 1;
-    if (this.#isWaiting) {
-      if (hasReceived) this.#isWaiting = false;
-      else return;
-    }
+    const { sent, received } = this.#target.traffic;
+    const hasSent = sent > this.#last.sent;
+    this.#silentTicks = received > this.#last.received ? 0 : this.#silentTicks + 1;
+    this.#last = { sent, received };
     // [MQTT-3.1.2-20]
     if (!hasSent || this.#silentTicks >= 3) this.probe();
   }
 
-  /** Pings now, and declares the connection dead if nothing comes back. */
-  probe(): void {
-    if (this.#isWaiting) return;
-    this.#isWaiting = true;
-    this.#target.takeReceived();
-    this.#target.sendPing();
-    this.#awaitLife(false);
+  get #isWaiting(): boolean {
+    return this.#receivedAtPing === this.#target.traffic.received;
   }
 
-  #awaitLife(isSecondChance: boolean): void {
+  /** Pings now, and declares the connection dead if nothing comes back. */
+  probe(): void {
+    if (!this.#isWaiting) this.#ping(false);
+  }
+
+  #ping(isSecondChance: boolean): void {
+    const dueAt = this.#clock.now() + this.#timeoutMs;
+    this.#receivedAtPing = this.#target.traffic.received;
     this.#clock.clearTimeout(this.#deadline);
-    this.#dueAt = this.#clock.now() + this.#timeoutMs;
+    this.#target.ping();
     this.#deadline = this.#clock.setTimeout(() => {
-      if (!this.#isWaiting || this.#target.takeReceived()) {
-        this.#isWaiting = false;
-        return;
-      }
-      const isLate = this.#clock.now() - this.#dueAt > this.#timeoutMs / 2;
-      if (isLate && !isSecondChance) {
-        this.#target.sendPing();
-        this.#awaitLife(true);
-      } else {
-        this.#target.onDead();
-      }
+      if (!this.#isWaiting) return;
+      const isLate = this.#clock.now() - dueAt > this.#timeoutMs / 2;
+      if (isLate && !isSecondChance) this.#ping(true);
+      else this.#target.onDead();
     }, this.#timeoutMs);
   }
 

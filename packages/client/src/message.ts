@@ -1,6 +1,6 @@
 // A received message as the application sees it.
 
-import type { MessageProperties, QoS } from '@tobymq/codec';
+import type { MessageProperties, Publish, QoS } from '@tobymq/codec';
 import type { Receipt } from './incoming.ts';
 
 const decoder = new TextDecoder();
@@ -28,21 +28,14 @@ export class Message<V = Uint8Array, P = Readonly<Record<string, string>>> {
   params!: P;
   #receipt: Receipt | undefined;
 
-  constructor(
-    topic: string,
-    payload: Uint8Array,
-    qos: QoS,
-    retain: boolean,
-    duplicate: boolean,
-    properties: MessageProperties | undefined,
-    receipt: Receipt | undefined,
-  ) {
+  /** `topic` is the name, also where the packet has an alias of it. */
+  constructor(topic: string, publish: Publish, receipt: Receipt | undefined) {
     this.topic = topic;
-    this.payload = payload;
-    this.qos = qos;
-    this.retain = retain;
-    this.duplicate = duplicate;
-    this.properties = properties;
+    this.payload = publish.payload;
+    this.qos = publish.qos;
+    this.retain = publish.retain;
+    this.duplicate = publish.dup;
+    this.properties = publish.properties;
     this.#receipt = receipt;
   }
 

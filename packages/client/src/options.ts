@@ -1,13 +1,20 @@
 // What `connect()` takes, and how it becomes the settings that the rest of the client works with. Everything that can
 // be wrong about an option is found here, at once, with the option's name in the message.
 
-import type { ProtocolVersion, QoS, UserProperties } from '@tobymq/codec';
+import type { ProtocolVersion, UserProperties, WillInput } from '@tobymq/codec';
 import type { EnhancedAuth } from './auth.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { checkConnect } from './connect-packet.ts';
 import { type Duration, milliseconds } from './duration.ts';
-import { ClientError, messageOf } from './errors.ts';
-import { defaults } from './limits.ts';
-import { type MessageInput, type OutgoingFields, outgoingFields } from './outgoing-message.ts';
+import { type ClientError, causedBy, invalidOption } from './errors.ts';
+import {
+  offlineDefaults,
+  optionDefaults,
+  outgoingAliasesMax,
+  shortSession,
+  storedSession,
+} from './limits.ts';
+import { type MessageInput, type OutgoingMessage, outgoingMessage } from './outgoing-message.ts';
 import type { ReconnectOptions } from './reconnect.ts';
 import type { SessionStore } from './store/session-store.ts';
 import type { TraceEvent } from './trace.ts';
@@ -128,15 +135,30 @@ export interface ConnectOptions extends PresenceOptions {
 }
 
 /** The options with everything decided. */
-export interface Settings {
+export interface Settings
+  extends Pick<
+      ConnectOptions,
+      'transport' | 'auth' | 'userProperties' | 'tls' | 'headers' | 'credentials' | 'trace'
+    >,
+    Required<
+      Pick<
+        ConnectOptions,
+        | 'clock'
+        | 'protocolVersion'
+        | 'redirects'
+        | 'receiveMaximum'
+        | 'sendMaximum'
+        | 'maximumPacketSize'
+        | 'topicAliasMaximum'
+        | 'requestProblemInformation'
+        | 'requestResponseInformation'
+        | 'unclaimed'
+        | 'onError'
+      >
+    > {
   readonly platform: Platform;
-  readonly clock: Clock;
   readonly urls: readonly URL[];
-  readonly transport: OpenTransport | undefined;
-  readonly protocolVersion: ProtocolVersion | 'auto';
   readonly clientId: string;
-  readonly credentials: ConnectOptions['credentials'];
-  readonly auth: EnhancedAuth | undefined;
   readonly keepAliveSeconds: number;
   readonly pingTimeoutMs: number;
   readonly connectTimeoutMs: number;
@@ -144,229 +166,126 @@ export interface Settings {
   readonly startFresh: boolean;
   readonly sessionExpirySeconds: number;
   readonly store: SessionStore | undefined;
-  readonly reconnect: ReconnectOptions | undefined;
-  readonly followRedirects: boolean;
-  readonly queueMessages: number;
-  readonly queueBytes: number;
-  readonly whenFull: 'reject' | 'drop-oldest' | 'drop-newest';
-  readonly queueQoS0: boolean;
-  readonly will: (OutgoingFields & { readonly delaySeconds: number }) | undefined;
-  readonly birth: (() => OutgoingFields) | undefined;
-  readonly farewell: (() => OutgoingFields) | undefined;
-  readonly receiveMaximum: number;
-  readonly sendMaximum: number;
-  readonly maximumPacketSize: number;
-  readonly topicAliasMaximum: number;
+  readonly reconnect: ReconnectOptions;
+  readonly offline: Required<OfflineOptions>;
+  readonly will: WillInput | undefined;
+  readonly birth: (() => OutgoingMessage) | undefined;
+  readonly farewell: (() => OutgoingMessage) | undefined;
   readonly outgoingTopicAliases: number;
-  readonly requestProblemInformation: boolean;
-  readonly requestResponseInformation: boolean;
-  readonly userProperties: UserProperties | undefined;
-  readonly unclaimed: 'hold' | 'discard';
-  readonly tls: TlsOptions | undefined;
-  readonly headers: Readonly<Record<string, string>> | undefined;
-  readonly onError: (error: ClientError) => void;
-  readonly trace: ((event: TraceEvent) => void) | undefined;
 }
 
 /** A Session Expiry Interval that is no interval. */
 export const neverExpires = 0xffff_ffff;
 
-function integer(
-  value: number | undefined,
-  fallback: number,
-  low: number,
-  high: number,
-  what: string,
-): number {
-  const chosen = value ?? fallback;
-  if (!Number.isInteger(chosen) || chosen < low || chosen > high) {
-    throw new ClientError(
-      'TOBYMQ_OPTION_INVALID',
-      `${what} is ${chosen}: expected a whole number from ${low} to ${high}`,
-    );
-  }
-  return chosen;
-}
-
-function parseUrl(text: string, options: ConnectOptions, platform: Platform): URL {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch (cause) {
-    throw new ClientError(
-      'TOBYMQ_OPTION_INVALID',
-      `url is ${text}: expected something like mqtt://host:1883`,
-      { cause },
-    );
-  }
-  if (options.transport === undefined && platform.transports[url.protocol] === undefined) {
-    const known = Object.keys(platform.transports).join(' ');
-    throw new ClientError(
-      'TOBYMQ_OPTION_INVALID',
-      `url is ${url.protocol}//${url.host}: its scheme is none of ${known}`,
-    );
-  }
-  return url;
-}
-
-function credentialsOf(url: URL | undefined, options: ConnectOptions): ConnectOptions['credentials'] {
-  if (options.credentials !== undefined || url === undefined || url.username === '')
-    return options.credentials;
-  return {
-    username: decodeURIComponent(url.username),
-    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
-  };
-}
-
-function randomClientId(clock: Clock): string {
-  const digits = 'abcdefghijkmnpqrstuvwxyz23456789';
-  let id = 'tobymq-';
-  // 16 of 32 letters are 80 bits, and the whole fits into the 23 characters that MQTT 3.1 allows.
-  for (let i = 0; i < 16; i++) id += digits[Math.floor(clock.random() * digits.length)];
-  return id;
-}
-
-function checkQoSOfWill(qos: QoS | undefined): void {
-  // [MQTT-3.1.2-12]
-  integer(qos, 0, 0, 2, 'will.qos');
-}
-
-/** Makes the message when it is needed, because its expiry counts from then; what is wrong about it is found now. */
-function fieldsOf(
-  message: MessageInput | (() => MessageInput) | undefined,
-  clock: Clock,
-): (() => OutgoingFields) | undefined {
-  if (message === undefined) return undefined;
-  const make = (): OutgoingFields => {
-    const input = typeof message === 'function' ? message() : message;
-    return outgoingFields(input.topic, input.payload ?? '', input, clock);
-  };
-  if (typeof message !== 'function') make();
-  return make;
-}
-
-/** A debug hook that fails must not break what it watches. */
-function safeTrace(
-  trace: (event: TraceEvent) => void,
-  onError: (error: ClientError) => void,
-): (event: TraceEvent) => void {
-  return (event) => {
-    try {
-      trace(event);
-    } catch (cause) {
-      onError(
-        new ClientError('TOBYMQ_HANDLER_FAILED', `the trace hook failed: ${messageOf(cause)}`, { cause }),
-      );
-    }
-  };
-}
-
 /** Checks the options and fills in the defaults. */
 export function settingsOf(options: ConnectOptions, platform: Platform): Settings {
-  const clock = options.clock ?? systemClock;
-  const texts = typeof options.url === 'string' ? [options.url] : (options.url ?? []);
-  const urls = texts.map((text) => parseUrl(text, options, platform));
-  if (urls.length === 0) {
-    if (options.transport === undefined) {
-      throw new ClientError(
-        'TOBYMQ_OPTION_INVALID',
-        'url is missing: expected something like mqtt://host:1883',
-      );
-    }
-    urls.push(new URL('memory://local'));
-  }
-  const session = options.session ?? {};
-  const givenClientId = options.clientId ?? urls[0]?.searchParams.get('clientId') ?? undefined;
-  const keepSession = session.keep !== undefined || session.store !== undefined;
-  if (keepSession && !givenClientId) {
-    throw new ClientError(
-      'TOBYMQ_OPTION_INVALID',
-      'clientId is missing: a session that is kept needs a name',
-    );
-  }
-  const keep = session.keep ?? (session.store === undefined ? defaults.sessionExpirySeconds * 1000 : '1 day');
-  const version = options.protocolVersion ?? 5;
-  const password = typeof options.credentials === 'object' ? options.credentials.password : undefined;
-  if (password !== undefined && typeof options.credentials === 'object' && version !== 5) {
-    if (options.credentials.username === undefined) {
-      // [MQTT-3.1.2-22] of 3.1.1
-      throw new ClientError(
-        'TOBYMQ_OPTION_INVALID',
-        'credentials.username is missing: only MQTT 5.0 allows a password alone',
-      );
-    }
-  }
-  if (version === 3 && (givenClientId?.length ?? 1) > 23) {
-    throw new ClientError(
-      'TOBYMQ_OPTION_INVALID',
-      `clientId ${givenClientId} has ${givenClientId?.length} characters: MQTT 3.1 allows 23`,
-    );
-  }
-  checkQoSOfWill(options.will?.qos);
-  return {
+  const given = { ...optionDefaults, clock: systemClock, ...defined(options) };
+  const { clock, session = {}, birth, will, farewell, onError, trace } = given;
+  const urls = urlsOf(given, platform);
+  const clientId = given.clientId ?? urls[0]!.searchParams.get('clientId');
+  const keepSession = (session.keep ?? session.store) !== undefined;
+  if (keepSession && !clientId)
+    throw invalidOption('clientId is missing: a session that is kept needs a name');
+  if (given.protocolVersion === 3 && clientId !== null && clientId.length > 23)
+    throw invalidOption(`clientId has ${clientId.length} characters, MQTT 3.1 allows 23`);
+  const keep = session.keep ?? (session.store === undefined ? shortSession : storedSession);
+  const settings: Settings = {
+    ...given,
     platform,
-    clock,
     urls,
-    transport: options.transport,
-    protocolVersion: version,
-    clientId: givenClientId ?? randomClientId(clock),
-    credentials: credentialsOf(urls[0], options),
-    auth: options.auth,
-    keepAliveSeconds: integer(
-      Math.ceil(milliseconds(options.keepAlive ?? defaults.keepAliveSeconds * 1000, 'keepAlive') / 1000),
-      0,
-      0,
-      65_535,
-      'keepAlive in seconds',
-    ),
-    pingTimeoutMs: milliseconds(options.pingTimeout ?? defaults.pingTimeoutMs, 'pingTimeout'),
-    connectTimeoutMs: milliseconds(options.connectTimeout ?? defaults.connectTimeoutMs, 'connectTimeout'),
+    clientId: clientId ?? randomClientId(clock),
+    credentials: given.credentials ?? credentialsOf(urls[0]!),
+    keepAliveSeconds: seconds(given.keepAlive, 'keepAlive'),
+    pingTimeoutMs: milliseconds(given.pingTimeout, 'pingTimeout'),
+    connectTimeoutMs: milliseconds(given.connectTimeout, 'connectTimeout'),
     keepSession,
     startFresh: session.startFresh ?? !keepSession,
     sessionExpirySeconds:
-      keep === 'forever'
-        ? neverExpires
-        : Math.min(Math.ceil(milliseconds(keep, 'session.keep') / 1000), neverExpires),
+      keep === 'forever' ? neverExpires : Math.min(seconds(keep, 'session.keep'), neverExpires),
     store: session.store,
-    reconnect: options.reconnect === false ? undefined : (options.reconnect ?? {}),
-    followRedirects: options.redirects ?? true,
-    queueMessages: options.offline?.maxMessages ?? defaults.queueMessages,
-    queueBytes: options.offline?.maxBytes ?? defaults.queueBytes,
-    whenFull: options.offline?.whenFull ?? 'reject',
-    queueQoS0: options.offline?.qos0 ?? true,
-    will:
-      options.will === undefined
-        ? undefined
-        : {
-            ...outgoingFields(options.will.topic, options.will.payload ?? '', options.will, clock),
-            delaySeconds: Math.ceil(milliseconds(options.will.delay ?? 0, 'will.delay') / 1000),
-          },
-    birth: fieldsOf(options.birth, clock),
-    farewell: fieldsOf(options.farewell, clock),
-    receiveMaximum: integer(options.receiveMaximum, defaults.receiveMaximum, 1, 65_535, 'receiveMaximum'),
-    sendMaximum: integer(options.sendMaximum, defaults.sendMaximum, 1, 65_535, 'sendMaximum'),
-    maximumPacketSize: integer(
-      options.maximumPacketSize,
-      defaults.maximumPacketSize,
-      1,
-      neverExpires,
-      'maximumPacketSize',
-    ),
-    topicAliasMaximum: integer(
-      options.topicAliasMaximum,
-      defaults.topicAliasMaximum,
-      0,
-      65_535,
-      'topicAliasMaximum',
-    ),
-    outgoingTopicAliases: options.outgoingTopicAliases === false ? 0 : defaults.outgoingTopicAliases,
-    requestProblemInformation: options.requestProblemInformation ?? true,
-    requestResponseInformation: options.requestResponseInformation ?? false,
-    userProperties: options.userProperties,
-    unclaimed: options.unclaimed ?? 'hold',
-    tls: options.tls,
-    headers: options.headers,
-    onError: options.onError ?? ((error) => console.error(error)),
-    trace: options.trace && safeTrace(options.trace, options.onError ?? console.error),
+    reconnect: given.reconnect === false ? { maxAttempts: 0 } : (given.reconnect ?? {}),
+    offline: { ...offlineDefaults, ...defined(given.offline ?? {}) },
+    will: will && willOf(will, clock),
+    birth: birth && messageMaker(birth, clock),
+    farewell: farewell && messageMaker(farewell, clock),
+    outgoingTopicAliases: given.outgoingTopicAliases === false ? 0 : outgoingAliasesMax,
+    onError: (error) => {
+      try {
+        (onError ?? console.error)(error);
+      } catch (failure) {
+        // The last resort: a failing error handler must neither hide the error nor break the connection.
+        console.error(error, failure);
+      }
+    },
+    trace:
+      trace &&
+      ((event) => {
+        try {
+          trace(event);
+        } catch (cause) {
+          // A debug hook that fails must not break what it watches.
+          settings.onError(causedBy(cause, 'TOBYMQ_HANDLER_FAILED', 'the trace hook failed'));
+        }
+      }),
   };
+  checkNumber('keepAlive in seconds', settings.keepAliveSeconds, 0, 65_535);
+  checkNumber('sendMaximum', settings.sendMaximum, 1, 65_535);
+  checkConnect(settings);
+  return settings;
+}
+
+/** An option that is `undefined` counts as not given. */
+function defined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+function checkNumber(what: string, value: number, low: number, high: number): void {
+  if (!Number.isInteger(value) || value < low || value > high)
+    throw invalidOption(`${what} is ${value}: expected a whole number from ${low} to ${high}`);
+}
+
+function seconds(duration: Duration, what: string): number {
+  return Math.ceil(milliseconds(duration, what) / 1000);
+}
+
+function urlsOf({ url = [], transport }: ConnectOptions, { transports }: Platform): URL[] {
+  const texts = [url].flat();
+  if (texts.length === 0) texts.push(transport === undefined ? 'missing' : 'memory://local');
+  return texts.map((text) => {
+    if (!URL.canParse(text)) throw invalidOption(`url is ${text}: expected something like mqtt://host:1883`);
+    const parsed = new URL(text);
+    if (transport === undefined && transports[parsed.protocol] === undefined) {
+      const known = Object.keys(transports).join(' ');
+      throw invalidOption(`url has the scheme ${parsed.protocol}, expected one of ${known}`);
+    }
+    return parsed;
+  });
+}
+
+function credentialsOf({ username, password }: URL): Credentials | undefined {
+  if (username === '') return undefined;
+  return { username: decodeURIComponent(username), password: decodeURIComponent(password) || undefined };
+}
+
+function randomClientId(clock: Clock): string {
+  const digits = (): string => clock.random().toString(36).slice(2, 10);
+  // Twice 8 of 36 digits are 82 bits, and the whole fits into the 23 characters that MQTT 3.1 allows.
+  return `tobymq-${digits()}${digits()}`;
+}
+
+/** Makes the message when it is needed, because its expiry counts from then; what is wrong about it is found now. */
+function messageMaker(message: MessageInput | (() => MessageInput), clock: Clock): () => OutgoingMessage {
+  if (typeof message === 'function') return () => prepare(message(), clock);
+  prepare(message, clock);
+  return () => prepare(message, clock);
+}
+
+function prepare(message: MessageInput, clock: Clock): OutgoingMessage {
+  return outgoingMessage(message.topic, message.payload ?? '', message, clock);
+}
+
+function willOf(options: WillOptions, clock: Clock): WillInput {
+  const { topic, payload, qos, retain, properties } = prepare(options, clock);
+  const willDelayInterval = seconds(options.delay ?? 0, 'will.delay') || undefined;
+  return { topic, payload, qos, retain, properties: { ...properties, willDelayInterval } };
 }

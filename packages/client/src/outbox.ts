@@ -6,53 +6,45 @@
 // With a session store the bytes of a turn wait until the store has written what they depend on.
 
 import { encodedSize, encodeInto, type PacketInput, type ProtocolVersion } from '@tobymq/codec';
+import type { Traffic } from './keep-alive.ts';
 import type { BytePipe } from './transports/transport.ts';
 
 const smallestBuffer = 4 * 1024;
 const largestBuffer = 64 * 1024;
 
+/** What an outbox needs of the connection's owner. */
+export interface OutboxOwner {
+  /** Counts what was handed to the transport. */
+  readonly traffic: Traffic;
+  /** What the bytes written so far have to wait for. */
+  gate(): Promise<void> | undefined;
+}
+
 export class Outbox {
   readonly #pipe: BytePipe;
   readonly #defer: (callback: () => void) => void;
-  /** What the bytes written so far have to wait for. */
-  readonly #gate: () => Promise<void> | undefined;
+  readonly #owner: OutboxOwner;
   #buffer = new Uint8Array(0);
   #bufferSize = smallestBuffer;
   #start = 0;
   #end = 0;
   #isScheduled = false;
-  #isFinished = false;
   #isClosed = false;
-  #gated: Promise<unknown> | undefined;
+  /** The last bytes that wait for the store. */
+  #gated: Promise<void> | undefined;
   /** The transport wants a break: nothing but the small packets of the protocol should be added. */
   isCongested = false;
-  /** Since the keep-alive looked last. */
-  hasSent = false;
-  bytesSent = 0;
 
-  constructor(pipe: BytePipe, defer: (callback: () => void) => void, gate: () => Promise<void> | undefined) {
+  constructor(pipe: BytePipe, defer: (callback: () => void) => void, owner: OutboxOwner) {
     this.#pipe = pipe;
     this.#defer = defer;
-    this.#gate = gate;
+    this.#owner = owner;
   }
 
   /** Adds a packet whose encoded size is known. */
   write(packet: PacketInput, version: ProtocolVersion, size = encodedSize(packet, version)): void {
-    if (this.#isFinished) return;
     const at = this.#reserve(size);
     this.#end = encodeInto(packet, version, this.#buffer, at);
-  }
-
-  /** Adds PUBACK, PUBREC, PUBREL or PUBCOMP without a reason code. */
-  writeShortAck(firstByte: number, packetId: number): void {
-    if (this.#isFinished) return;
-    const at = this.#reserve(4);
-    const buffer = this.#buffer;
-    buffer[at] = firstByte;
-    buffer[at + 1] = 2;
-    buffer[at + 2] = packetId >>> 8;
-    buffer[at + 3] = packetId & 255;
-    this.#end = at + 4;
   }
 
   #reserve(size: number): number {
@@ -66,49 +58,46 @@ export class Outbox {
     }
     if (!this.#isScheduled) {
       this.#isScheduled = true;
-      this.#defer(this.#onTurnEnd);
+      this.#defer(() => {
+        this.#isScheduled = false;
+        this.flush();
+      });
     }
     return this.#end;
   }
 
-  readonly #onTurnEnd = (): void => {
-    this.#isScheduled = false;
-    this.flush();
-  };
-
   /** Hands everything written so far to the transport. */
   flush(): void {
-    if (this.#start === this.#end || this.#isClosed) return;
+    if (this.#start === this.#end) return;
     const bytes = this.#buffer.subarray(this.#start, this.#end);
     this.#start = this.#end;
-    const gate = this.#gate();
-    if (gate === undefined && this.#gated === undefined) {
+    // The store finishes its writes in order, so what waits for a later one does not overtake.
+    const gate = this.#owner.gate() ?? this.#gated;
+    if (gate === undefined) {
       this.#send(bytes);
       return;
     }
-    const gated: Promise<unknown> = Promise.all([this.#gated, gate]).then(() => {
+    const gated = gate.then(() => {
       if (this.#gated === gated) this.#gated = undefined;
-      if (!this.#isClosed) this.#send(bytes);
+      this.#send(bytes);
     });
     this.#gated = gated;
   }
 
   #send(bytes: Uint8Array): void {
-    this.hasSent = true;
-    this.bytesSent += bytes.length;
+    if (this.#isClosed) return;
+    this.#owner.traffic.sent += bytes.length;
     if (!this.#pipe.send(bytes)) this.isCongested = true;
   }
 
-  /** Takes no more packets; resolves when those written so far have been handed to the transport. */
+  /** Resolves when what was written has been handed to the transport. */
   async finish(): Promise<void> {
     this.flush();
-    this.#isFinished = true;
     await this.#gated;
   }
 
   /** Nothing is sent any more, not even what was written. */
   close(): void {
-    this.#isFinished = true;
     this.#isClosed = true;
   }
 }

@@ -4,7 +4,6 @@
 // break every later connection.
 
 import {
-  CodecError,
   checkTopicName,
   encodedSize,
   type MessageProperties,
@@ -14,7 +13,8 @@ import {
 } from '@tobymq/codec';
 import type { Clock } from './clock.ts';
 import { type Duration, milliseconds } from './duration.ts';
-import { ClientError } from './errors.ts';
+import { type ClientError, causedBy, invalidTopic } from './errors.ts';
+import type { StoredMessage } from './store/session-store.ts';
 
 /** What a message carries: text becomes UTF-8. */
 export type Payload = string | Uint8Array;
@@ -49,18 +49,68 @@ export interface PublishResult {
   readonly reasonCode: number;
 }
 
-/** The fields of a PUBLISH that do not change on the way. */
-export interface OutgoingFields {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  readonly qos: QoS;
-  readonly retain: boolean;
-  readonly properties: MessageProperties | undefined;
-  readonly expiresAt: number;
+/**
+ * A message between the call of `publish()` and the end of its exchange. It has the names of the codec's `PublishInput`,
+ * so that it can be encoded as it is.
+ */
+export interface OutgoingMessage extends StoredMessage {
+  readonly type: typeof PacketType.Publish;
+  /** Grows from message to message: the order in the store. */
+  key: number;
+  /** 0 while it waits. */
+  packetId: number;
+  /** It was sent before, on whatever connection; a repetition says so. [MQTT-3.3.1-1] */
+  dup: boolean;
+  /** It was sent on the present connection and takes one from the send quota. */
+  isOnWire: boolean;
+  /** QoS 2: PUBREC came, only PUBREL may follow. */
+  isReleased: boolean;
+  /** An earlier process published it. */
+  isRestored: boolean;
+  /** Tells whoever published it; taken away by the first end. */
+  onSettled: ((error: ClientError | undefined, reasonCode: number) => void) | undefined;
+}
+
+/** Ends a message for whoever waits. Only the first end counts. */
+export function settle(message: OutgoingMessage, error: ClientError | undefined, reasonCode = 0): void {
+  const { onSettled } = message;
+  message.onSettled = undefined;
+  onSettled?.(error, reasonCode);
+}
+
+/** A message at the beginning of its way. */
+export function newMessage({
+  topic,
+  payload,
+  qos,
+  retain,
+  properties,
+  expiresAt,
+}: Omit<StoredMessage, 'key'>): OutgoingMessage {
+  return {
+    type: PacketType.Publish,
+    topic,
+    payload,
+    qos,
+    retain,
+    properties,
+    expiresAt,
+    key: 0,
+    packetId: 0,
+    dup: false,
+    isOnWire: false,
+    isReleased: false,
+    isRestored: false,
+    onSettled: undefined,
+  };
+}
+
+/** The Message Expiry Interval for a time, in seconds. */
+export function expiryInterval(ms: number): number {
+  return Math.min(Math.ceil(ms / 1000), 0xffff_ffff);
 }
 
 const encoder = new TextEncoder();
-const longestExpirySeconds = 0xffff_ffff;
 
 // Applications publish to the same few topics, so the check of the last one is remembered: scanning the topic of each
 // message again took a fifth of the time of a small QoS 1 publish.
@@ -68,154 +118,54 @@ let lastValidTopic: string | undefined;
 
 function checkTopic(topic: string): void {
   if (topic === lastValidTopic) return;
-  const problem = typeof topic === 'string' ? checkTopicName(topic) : 'is not a string';
   // [MQTT-3.3.2-2], [MQTT-4.7.0-1]
-  if (problem !== undefined) {
-    throw new ClientError('TOBYMQ_TOPIC_INVALID', `the topic name ${String(topic)} ${problem}`, { topic });
-  }
+  const problem = typeof topic === 'string' ? checkTopicName(topic) : 'is not a string';
+  if (problem !== undefined) throw invalidTopic(topic, `the topic name ${String(topic)} ${problem}`);
   lastValidTopic = topic;
 }
 
+/** Text as UTF-8; bytes are taken as they are. */
+export function bytesOf(payload: Payload): Uint8Array {
+  return typeof payload === 'string' ? encoder.encode(payload) : payload;
+}
+
 /** Checks a publish and gives it the form in which it is sent. */
-export function outgoingFields(
+export function outgoingMessage(
   topic: string,
   payload: Payload,
-  options: PublishOptions | undefined,
+  options: PublishOptions = {},
   clock: Clock,
-): OutgoingFields {
+): OutgoingMessage {
   checkTopic(topic);
-  const bytes = typeof payload === 'string' ? encoder.encode(payload) : payload;
-  if (!(bytes instanceof Uint8Array)) {
-    throw new ClientError(
-      'TOBYMQ_PUBLISH_INVALID',
-      `the payload for ${topic} is neither a string nor a Uint8Array`,
-      {
-        topic,
-      },
-    );
-  }
-  let qos: QoS = 0;
-  let retain = false;
-  let expiresAt = Number.POSITIVE_INFINITY;
-  let properties: MessageProperties | undefined;
-  if (options !== undefined) {
-    qos = options.qos ?? 0;
-    retain = options.retain ?? false;
-    let expirySeconds: number | undefined;
-    if (options.expiry !== undefined) {
-      const expiryMs = milliseconds(options.expiry, 'expiry');
-      expirySeconds = Math.min(Math.ceil(expiryMs / 1000), longestExpirySeconds);
-      expiresAt = clock.now() + expiryMs;
-    }
-    properties = propertiesOf(options, expirySeconds);
-    if (qos !== 0 || properties !== undefined) checkEncodable(topic, qos, properties);
-  }
-  return { topic, payload: bytes, qos, retain, properties, expiresAt };
-}
-
-/** The codec refuses everything that has no valid bytes; the size is judged when the server's limit is known. */
-function checkEncodable(topic: string, qos: QoS, properties: MessageProperties | undefined): void {
-  if (properties === undefined && (qos === 1 || qos === 2)) return;
+  const bytes = bytesOf(payload);
+  const { qos = 0, retain = false, expiry } = options;
+  const expiryMs = expiry === undefined ? Number.POSITIVE_INFINITY : milliseconds(expiry, 'expiry');
+  const expiresAt = expiryMs === Number.POSITIVE_INFINITY ? expiryMs : clock.now() + expiryMs;
+  const properties = propertiesOf(options, expiryMs);
+  const isPlain = properties === undefined && (qos === 0 || qos === 1 || qos === 2);
   try {
-    encodedSize({ type: PacketType.Publish, topic, qos, packetId: qos === 0 ? 0 : 1, properties }, 5);
+    if (!(bytes instanceof Uint8Array)) throw new Error('its payload is neither a string nor a Uint8Array');
+    // The codec refuses everything that has no valid bytes; the size is judged when the server's limit is known.
+    if (!isPlain) encodedSize({ type: PacketType.Publish, topic, qos, packetId: qos && 1, properties }, 5);
   } catch (cause) {
-    if (!(cause instanceof CodecError)) throw cause;
-    throw new ClientError(
-      'TOBYMQ_PUBLISH_INVALID',
-      `the message for ${topic} cannot be sent: ${cause.message}`,
-      {
-        topic,
-        cause,
-      },
-    );
+    throw causedBy(cause, 'TOBYMQ_PUBLISH_INVALID', `the message for ${topic} cannot be sent`, topic);
   }
+  return newMessage({ topic, payload: bytes, qos, retain, properties, expiresAt });
 }
 
-function propertiesOf(
-  options: PublishOptions,
-  messageExpiryInterval: number | undefined,
-): MessageProperties | undefined {
+function propertiesOf(options: PublishOptions, expiryMs: number): MessageProperties | undefined {
   const { contentType, payloadFormat, responseTopic, correlationData, userProperties } = options;
-  if (
-    messageExpiryInterval === undefined &&
-    contentType === undefined &&
-    payloadFormat === undefined &&
-    responseTopic === undefined &&
-    correlationData === undefined &&
-    userProperties === undefined
-  ) {
-    return undefined;
-  }
+  const messageExpiryInterval = expiryMs === Number.POSITIVE_INFINITY ? undefined : expiryInterval(expiryMs);
+  const first = messageExpiryInterval ?? contentType ?? payloadFormat ?? responseTopic;
+  if ((first ?? correlationData ?? userProperties) === undefined) return undefined;
   return {
     messageExpiryInterval,
     contentType,
-    payloadFormatIndicator: payloadFormat === undefined ? undefined : payloadFormat === 'text' ? 1 : 0,
+    payloadFormatIndicator: payloadFormat && (payloadFormat === 'text' ? 1 : 0),
     responseTopic,
     correlationData,
-    userProperties:
-      userProperties === undefined || Array.isArray(userProperties)
-        ? (userProperties as UserProperties | undefined)
-        : Object.entries(userProperties as Readonly<Record<string, string>>),
+    userProperties: Array.isArray(userProperties)
+      ? (userProperties as UserProperties)
+      : userProperties && Object.entries(userProperties as Readonly<Record<string, string>>),
   };
-}
-
-/** What nearly every publish comes to. */
-export const success: PublishResult = { reasonCode: 0 };
-
-/** A message between the call of `publish()` and the end of its exchange. */
-export class OutgoingMessage {
-  // The names of the codec's `PublishInput`, so that the message itself can be encoded.
-  readonly type = PacketType.Publish;
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  readonly qos: QoS;
-  readonly retain: boolean;
-  readonly properties: MessageProperties | undefined;
-  readonly expiresAt: number;
-  /** Grows from message to message: the order in the store. */
-  key: number;
-  /** 0 while it waits. */
-  packetId = 0;
-  dup = false;
-  /** It was sent, on whatever connection; a repeat has to say so. */
-  isSent = false;
-  /** It was sent on the present connection and takes one from the send quota. */
-  isOnWire = false;
-  /** QoS 2: PUBREC came, only PUBREL may follow. */
-  isReleased = false;
-  /** An earlier process published it. */
-  isRestored = false;
-  isSettled = false;
-  /** Why it failed, if it did. */
-  error: ClientError | undefined;
-  /** Of the promise of whoever published it. */
-  resolve: ((result: PublishResult) => void) | undefined;
-  reject: ((error: ClientError) => void) | undefined;
-  /** Takes back the timer and the signal of the call. */
-  onSettled: (() => void) | undefined;
-
-  constructor(fields: OutgoingFields, key: number) {
-    this.topic = fields.topic;
-    this.payload = fields.payload;
-    this.qos = fields.qos;
-    this.retain = fields.retain;
-    this.properties = fields.properties;
-    this.expiresAt = fields.expiresAt;
-    this.key = key;
-  }
-
-  /** About how much memory it takes while it waits. */
-  get size(): number {
-    return this.payload.length + this.topic.length + 64;
-  }
-
-  /** Ends it, for whoever waits. Only the first end counts. */
-  settle(error: ClientError | undefined, reasonCode = 0): void {
-    if (this.isSettled) return;
-    this.isSettled = true;
-    this.error = error;
-    this.onSettled?.();
-    if (error !== undefined) this.reject?.(error);
-    else this.resolve?.(reasonCode === 0 ? success : { reasonCode });
-  }
 }

@@ -2,390 +2,303 @@
 // begins. The order of sending is the order of the calls, across QoS levels and across connections.
 //
 // A QoS 0 message on a connection with room goes straight into the outbox and costs neither an entry nor a promise of
-// its own. All others become an `OutgoingMessage`, which is open from its first PUBLISH until PUBACK or PUBCOMP.
+// its own. All others wait in the queue for their turn; those of QoS 1 and 2 are open from their first PUBLISH until
+// PUBACK or PUBCOMP.
 
-import { type Packet, PacketType, type QoS, ReasonCode } from '@tobymq/codec';
-import type { Clock, Timer } from './clock.ts';
+import { PacketType, type Puback, type Pubcomp, type Pubrec, ReasonCode } from '@tobymq/codec';
+import { abortError, type CallLimits, limitCall } from './call-limits.ts';
 import type { Connection } from './connection.ts';
-import { ClientError, hex, violation } from './errors.ts';
+import { type ClientError, messageError, protocolError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Settings } from './options.ts';
-import { type OutgoingFields, OutgoingMessage } from './outgoing-message.ts';
+import { newMessage, type OutgoingMessage, type PublishResult, settle } from './outgoing-message.ts';
 import type { PacketIds } from './packet-ids.ts';
-import { PublishSender, sendable } from './publish-sender.ts';
-import { MessageQueue } from './queue.ts';
-import { reasonName } from './reason-names.ts';
-import { messageLimit } from './server-limits.ts';
+import { PublishSender } from './publish-sender.ts';
+import { Queue } from './queue.ts';
+import { serverError } from './reason-names.ts';
+import { checkMessage } from './server-limits.ts';
 import type { RestoredMessage } from './store/session-store.ts';
+
+/** Most publishes of QoS 0 need no promise of their own. */
+const accepted: Promise<PublishResult> = Promise.resolve({ reasonCode: 0 });
 
 export class Outgoing {
   readonly #settings: Settings;
-  readonly #clock: Clock;
   readonly #ids: PacketIds;
-  readonly #queue: MessageQueue;
+  readonly sender: PublishSender;
+  readonly queue = new Queue<OutgoingMessage>(sizeOf);
   /** By packet identifier; a Map keeps the order of first sending, which is the order of redelivery. [MQTT-4.6.0-1] */
-  readonly #open = new Map<number, OutgoingMessage>();
+  readonly open: Map<number, OutgoingMessage>;
   /** Open messages that this connection has not seen yet. */
-  #redelivery: OutgoingMessage[] = [];
+  readonly #repeats = new Queue<OutgoingMessage>();
   #connection: Connection | undefined;
-  readonly #sender: PublishSender;
   /** How many more QoS 1 and 2 messages may be sent. [MQTT-4.9.0-1] */
   #quota = 0;
   #nextKey = 1;
-  #expiryTimer: Timer | undefined;
-  #expiryDue = Number.POSITIVE_INFINITY;
-  #isPumping = false;
-  #isDone = false;
   #journal: Journal | undefined;
+  #onIdle = (): void => {};
   droppedCount = 0;
-  #idleWaiters: (() => void)[] = [];
 
   constructor(settings: Settings, ids: PacketIds) {
     this.#settings = settings;
-    this.#clock = settings.clock;
     this.#ids = ids;
-    this.#sender = new PublishSender(settings.clock, settings.outgoingTopicAliases);
-    this.#queue = new MessageQueue(settings.queueMessages, settings.queueBytes);
-  }
-
-  get sentCount(): number {
-    return this.#sender.count;
-  }
-
-  get queuedCount(): number {
-    return this.#queue.length;
-  }
-
-  get queuedBytes(): number {
-    return this.#queue.bytes;
-  }
-
-  get openCount(): number {
-    return this.#open.size;
+    this.open = ids.exchanges();
+    this.sender = new PublishSender(settings);
   }
 
   /** Takes over what an earlier process left in the store. What was published while it opened is younger, and is stored now. */
-  restore(messages: readonly RestoredMessage[], journal: Journal): void {
+  restore(restored: readonly RestoredMessage[], journal: Journal): void {
     this.#journal = journal;
-    const early = this.#queue.removeWhere(() => true);
-    for (const { message, packetId, isReleased } of messages) {
-      const outgoing = new OutgoingMessage(message, message.key);
-      outgoing.isRestored = true;
-      this.#nextKey = Math.max(this.#nextKey, message.key + 1);
-      if (packetId === 0) {
-        this.#queue.push(outgoing);
-      } else {
-        outgoing.packetId = packetId;
-        outgoing.isSent = true;
-        outgoing.isReleased = isReleased;
-        this.#ids.mark(packetId);
-        this.#open.set(packetId, outgoing);
-      }
+    const early = this.queue.items;
+    this.queue.items = [];
+    for (const { message: stored, packetId, isReleased } of restored) {
+      const { key } = stored;
+      const isSent = packetId > 0;
+      const message = { ...newMessage(stored), key, packetId, dup: isSent, isReleased, isRestored: true };
+      this.#nextKey = key + 1;
+      if (isSent) this.open.set(packetId, message);
+      else this.queue.push(message);
     }
-    for (const message of early) {
-      message.key = this.#nextKey++;
-      if (message.qos > 0) journal.add({ op: 'publish', message });
-      this.#queue.push(message);
-    }
+    for (const message of early) this.#enqueue(message);
   }
 
   /**
-   * Sends a QoS 0 message at once if that is possible without overtaking another. Otherwise the caller has to `add` it.
+   * Publishes a message; the promise settles as `Client.publish` says. Throws what is known to be wrong at once. With
+   * `isFirst` the message does not wait for those in the queue.
    */
-  trySendNow(fields: OutgoingFields): boolean {
+  publish(message: OutgoingMessage, limits: CallLimits = {}, isFirst = false): Promise<PublishResult> {
+    const { topic, qos } = message;
     const connection = this.#connection;
-    if (connection === undefined || connection.outbox.isCongested || this.#queue.length > 0) return false;
-    if (this.#redelivery.length > 0) return false;
-    const limit = messageLimit(fields, connection.limits);
-    if (limit !== undefined) throw limit;
-    this.#sender.write(connection, sendable(fields, 0, false));
-    return true;
-  }
-
-  /** Takes a message; it leaves as soon as the connection, the quota and its turn allow. `isFirst` puts it before all that wait. */
-  add(fields: OutgoingFields, isFirst = false): OutgoingMessage {
-    const message = new OutgoingMessage(fields, this.#nextKey++);
-    const connection = this.#connection;
+    if (limits.signal?.aborted) throw abortError(limits.signal, topic);
     if (connection !== undefined) {
-      const limit = messageLimit(fields, connection.limits);
-      if (limit !== undefined) throw limit;
-    } else if (fields.qos === 0 && !this.#settings.queueQoS0) {
-      throw new ClientError(
-        'TOBYMQ_CONNECTION_LOST',
-        `the QoS 0 message for ${fields.topic} was not sent: there is no connection`,
-      );
+      checkMessage(message, connection.limits);
+      if (qos === 0 && !connection.outbox.isCongested && this.queue.length + this.#repeats.length === 0) {
+        this.sender.write(connection, message);
+        return accepted;
+      }
+    } else if (qos === 0 && !this.#settings.offline.qos0) {
+      throw messageError('TOBYMQ_CONNECTION_LOST', topic, 'has QoS 0 and there is no connection');
     }
     this.#makeRoom(message);
-    if (message.isSettled) return message;
-    if (message.qos > 0) this.#journal?.add({ op: 'publish', message });
-    if (isFirst) this.#queue.unshift([message]);
-    else this.#queue.push(message);
+    const outcome = this.#outcome(message, limits);
+    this.#enqueue(message, isFirst);
     this.pump();
-    if (message.packetId === 0 && !message.isSettled) this.#expireAt(message.expiresAt);
-    return message;
+    return outcome;
+  }
+
+  #enqueue(message: OutgoingMessage, isFirst = false): void {
+    message.key = this.#nextKey++;
+    if (message.qos > 0) this.#journal?.add({ op: 'publish', message });
+    if (isFirst) this.queue.items = [message, ...this.queue.items];
+    else this.queue.push(message);
   }
 
   #makeRoom(message: OutgoingMessage): void {
-    const full = (what: string): ClientError => {
-      this.droppedCount++;
-      const { length, bytes } = this.#queue;
-      return new ClientError(
-        what === '' ? 'TOBYMQ_QUEUE_FULL' : 'TOBYMQ_EVICTED',
-        `the queue is full (${length} messages, ${bytes} bytes)${what}`,
-        { topic: message.topic },
+    const { queue } = this;
+    const { maxMessages, maxBytes, whenFull } = this.#settings.offline;
+    while (queue.length >= maxMessages || queue.bytes + sizeOf(message) > maxBytes) {
+      const oldest = whenFull === 'drop-oldest' ? queue.shift() : undefined;
+      const isEvicted = oldest !== undefined || whenFull === 'drop-newest';
+      const error = messageError(
+        isEvicted ? 'TOBYMQ_EVICTED' : 'TOBYMQ_QUEUE_FULL',
+        (oldest ?? message).topic,
+        `has no place in the queue of ${queue.length} messages and ${queue.bytes} bytes`,
       );
-    };
-    while (!this.#queue.hasRoomFor(message.size)) {
-      if (this.#settings.whenFull === 'drop-oldest' && this.#queue.length > 0) {
-        this.#end(this.#queue.shift()!, full(': the oldest message was dropped'));
-      } else if (this.#settings.whenFull === 'drop-newest') {
-        message.settle(full(': the newest message was dropped'));
-        return;
-      } else {
-        throw full('');
-      }
+      this.droppedCount++;
+      if (oldest === undefined) throw error;
+      this.#finish(oldest, error);
     }
   }
 
-  /** Gives up a message for its caller: removed if it only waits, left alone if it is on its way. */
-  cancel(message: OutgoingMessage, error: ClientError): void {
-    if (message.packetId === 0 && !message.isSettled) {
-      this.#queue.removeWhere((waiting) => waiting === message);
-      this.#end(message, error);
+  /** The promise of whoever publishes, who may have set an end to waiting; so may the expiry of the message. */
+  #outcome(message: OutgoingMessage, limits: CallLimits): Promise<PublishResult> {
+    const { topic, expiresAt } = message;
+    const { clock } = this.#settings;
+    const what = `the message for ${topic} was not acknowledged`;
+    const forgetLimits = limitCall(clock, limits, what, topic, (error) => this.#cancel(message, error));
+    const expiryTimer =
+      expiresAt === Number.POSITIVE_INFINITY
+        ? undefined
+        : clock.setTimeout(() => this.#expire(message), Math.max(0, expiresAt - clock.now()));
+    return new Promise((resolve, reject) => {
+      message.onSettled = (error, reasonCode) => {
+        forgetLimits();
+        clock.clearTimeout(expiryTimer);
+        if (error === undefined) resolve({ reasonCode });
+        else reject(error);
+      };
+    });
+  }
+
+  /** Ends a message whose time is over, if it still waits. */
+  #expire(message: OutgoingMessage): void {
+    // A timer may come early, because none runs for longer than some weeks; then sending will tell.
+    if (message.packetId > 0 || !this.#isExpired(message)) return;
+    this.droppedCount++;
+    this.#cancel(message, expired(message));
+  }
+
+  #isExpired({ expiresAt }: OutgoingMessage): boolean {
+    return expiresAt <= this.#settings.clock.now();
+  }
+
+  /** Ends a message for its caller: it is not sent if it only waits, and left alone if it is on its way. */
+  #cancel(message: OutgoingMessage, error: ClientError): void {
+    if (message.packetId === 0) {
+      this.queue.remove(message);
+      this.#finish(message, error);
     } else {
-      message.settle(error);
+      settle(message, error);
     }
   }
 
   /** A connection was accepted: what was open is repeated if the server still knows us, and then the queue goes on. */
   begin(connection: Connection, isResumed: boolean): void {
     this.#connection = connection;
-    this.#sender.begin(connection);
+    this.sender.begin(connection);
     this.#quota = Math.min(connection.limits.receiveMaximum, this.#settings.sendMaximum);
-    for (const message of this.#open.values()) message.isOnWire = false;
-    if (isResumed) this.#redelivery = [...this.#open.values()];
-    else this.#dropSession();
+    const open = [...this.open.values()];
+    for (const message of open) message.isOnWire = false;
+    if (isResumed) this.#repeats.items = open;
+    else this.#startAgain(open);
   }
 
   end(): void {
     this.#connection = undefined;
-    this.#redelivery = [];
-    this.#quota = 0;
+    this.#repeats.items = [];
   }
 
   /** The server knows nothing of our open exchanges any more. [MQTT-3.2.2-5] */
-  #dropSession(): void {
-    const again: OutgoingMessage[] = [];
-    for (const message of this.#open.values()) {
-      this.#ids.free(message.packetId);
-      if (message.isReleased) {
-        // PUBREC came: the server took the message over, and only its bookkeeping is gone.
-        this.#end(message, undefined);
-      } else if (message.qos === 2) {
-        this.#end(
-          message,
-          new ClientError(
-            'TOBYMQ_SESSION_LOST',
-            `the server lost the session; the QoS 2 message for ${message.topic} may or may not have been delivered`,
-            { topic: message.topic },
-          ),
-        );
-      } else {
-        // QoS 1 allows a repetition, so the message starts again as a new one.
-        message.packetId = 0;
-        message.isSent = false;
-        this.#journal?.add({ op: 'unsent', key: message.key });
-        again.push(message);
-      }
+  #startAgain(open: readonly OutgoingMessage[]): void {
+    // QoS 1 allows a repetition, so the message starts again as a new one.
+    const again = open.filter((message) => message.qos === 1);
+    this.queue.items = [...again, ...this.queue.items];
+    for (const message of again) {
+      this.open.delete(message.packetId);
+      message.packetId = 0;
+      message.dup = false;
+      this.#journal?.add({ op: 'unsent', key: message.key });
     }
-    this.#open.clear();
-    this.#queue.unshift(again);
+    for (const message of this.open.values()) {
+      const what = 'may or may not have been delivered: the server lost the session';
+      const error = messageError('TOBYMQ_SESSION_LOST', message.topic, what);
+      // After PUBREC the server has the message, and only its bookkeeping is gone.
+      this.#finish(message, message.isReleased ? undefined : error);
+    }
   }
 
-  /** Sends what may be sent: first the redelivery, then the queue. */
+  /** Sends what may be sent. */
   pump(): void {
-    // A message that cannot be sent ends at once and would start this loop again from within.
-    if (this.#connection === undefined || this.#isPumping) return;
-    this.#isPumping = true;
-    this.#sendWaiting(this.#connection);
-    this.#isPumping = false;
-    this.#announceIdle();
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    while (!connection.outbox.isCongested && this.#sendNext(connection));
   }
 
-  #sendWaiting(connection: Connection): void {
-    while (this.#redelivery.length > 0 && !connection.outbox.isCongested) {
-      const message = this.#redelivery[0]!;
-      if (!message.isReleased && this.#quota === 0) return;
-      this.#redelivery.shift();
-      if (message.isReleased) connection.sendAck(PacketType.Pubrel, message.packetId, 0);
-      else this.#sendOpen(connection, message);
+  /** Sends the next repetition or, after those, the head of the queue; false if that has to wait. */
+  #sendNext(connection: Connection): boolean {
+    const queue = this.#repeats.length > 0 ? this.#repeats : this.queue;
+    const message = queue.first;
+    if (message === undefined) return false;
+    if (message.isReleased) {
+      connection.sendAck(PacketType.Pubrel, message.packetId, 0);
+    } else if (message.qos > 0) {
+      if (this.#quota === 0) return false; // [MQTT-3.3.4-7]
+      if (message.packetId === 0 && !this.#openExchange(message)) return false;
     }
-    while (!connection.outbox.isCongested) {
-      const message = this.#queue.peek();
-      if (message === undefined) return;
-      if (message.qos > 0 && this.#quota === 0) return; // [MQTT-3.3.4-7]
-      if (!this.#sendFirst(connection, message)) return;
-    }
-  }
-
-  /** Sends the head of the queue for the first time; false if no packet identifier is free. */
-  #sendFirst(connection: Connection, message: OutgoingMessage): boolean {
-    const limit = messageLimit(message, connection.limits);
-    const isExpired =
-      message.expiresAt !== Number.POSITIVE_INFINITY && message.expiresAt <= this.#clock.now();
-    if (limit === undefined && !isExpired && message.qos > 0) {
-      const id = this.#ids.take();
-      if (id === 0) return false;
-      message.packetId = id;
-    }
-    this.#queue.shift();
-    if (limit !== undefined) {
-      this.#drop(message, limit);
-    } else if (isExpired) {
-      this.#expire(message);
-    } else if (message.qos === 0) {
-      try {
-        this.#sender.write(connection, message);
-        message.settle(undefined);
-      } catch (error) {
-        this.#drop(message, error as ClientError);
-      }
-    } else {
-      this.#open.set(message.packetId, message);
-      this.#journal?.add({ op: 'sent', key: message.key, packetId: message.packetId });
-      this.#sendOpen(connection, message);
-    }
+    queue.shift();
+    if (!message.isReleased) this.#send(connection, message);
     return true;
   }
 
-  #sendOpen(connection: Connection, message: OutgoingMessage): void {
+  /** Gives a message its packet identifier; false if none is free. */
+  #openExchange(message: OutgoingMessage): boolean {
+    const packetId = this.#ids.take();
+    if (packetId === 0) return false;
+    message.packetId = packetId;
+    this.open.set(packetId, message);
+    this.#journal?.add({ op: 'sent', key: message.key, packetId });
+    return true;
+  }
+
+  #send(connection: Connection, message: OutgoingMessage): void {
     try {
-      message.dup = message.isSent; // [MQTT-3.3.1-1]
-      this.#sender.write(connection, message);
-      message.isSent = true;
+      if (!message.dup && this.#isExpired(message)) throw expired(message);
+      checkMessage(message, connection.limits);
+      this.sender.write(connection, message);
+    } catch (error) {
+      // If it was sent before, only the local end of its exchange is left.
+      this.droppedCount++;
+      this.#finish(message, error as ClientError);
+      return;
+    }
+    if (message.qos === 0) {
+      this.#finish(message);
+    } else {
+      message.dup = true;
       message.isOnWire = true;
       this.#quota--;
-    } catch (error) {
-      // Too large for this server: only the local end of the exchange is left.
-      this.droppedCount++;
-      this.#close(message, error as ClientError);
     }
   }
 
-  onPuback(packetId: number, reasonCode: number, reason: string | undefined): void {
-    const message = this.#open.get(packetId);
-    // [MQTT-2.2.1-6] An answer to nothing changes nothing.
-    if (message === undefined) return;
-    if (message.qos !== 1)
-      throw violation(ReasonCode.ProtocolError, `PUBACK for QoS 2 packet identifier ${packetId}`);
-    this.#close(message, refusal(message, reasonCode, reason), reasonCode);
-  }
-
-  onPacket(packet: Packet): void {
-    const connection = this.#connection;
-    if (connection === undefined) return;
-    if (packet.type === PacketType.Pubrec) {
-      const { packetId, reasonCode } = packet;
-      const message = this.#open.get(packetId);
-      if (message?.qos !== 2) {
-        connection.sendAck(PacketType.Pubrel, packetId, ReasonCode.PacketIdentifierNotFound);
-      } else if (reasonCode >= 0x80) {
-        // [MQTT-4.4.0-2]
-        this.#close(message, refusal(message, reasonCode, packet.properties?.reasonString), reasonCode);
-      } else {
-        if (!message.isReleased) this.#journal?.add({ op: 'released', key: message.key });
-        message.isReleased = true;
-        connection.sendAck(PacketType.Pubrel, packetId, 0); // [MQTT-4.3.3-4] [MQTT-4.6.0-4]
-      }
-    } else if (packet.type === PacketType.Pubcomp) {
-      const message = this.#open.get(packet.packetId);
-      if (message?.qos === 2) this.#close(message, undefined, 0);
+  onPacket({ type, packetId, reasonCode, properties }: Puback | Pubrec | Pubcomp): void {
+    const message = this.open.get(packetId);
+    if (message?.qos !== (type === PacketType.Puback ? 1 : 2)) {
+      // [MQTT-2.2.1-6] An answer to nothing changes nothing.
+      if (type === PacketType.Pubrec)
+        this.#connection?.sendAck(PacketType.Pubrel, packetId, ReasonCode.PacketIdentifierNotFound);
+      else if (type === PacketType.Puback && message !== undefined)
+        throw protocolError(`PUBACK for QoS 2 packet identifier ${packetId}`);
+    } else if (type === PacketType.Pubrec && reasonCode < 0x80) {
+      if (!message.isReleased) this.#journal?.add({ op: 'released', key: message.key });
+      message.isReleased = true;
+      this.#connection?.sendAck(PacketType.Pubrel, packetId, 0); // [MQTT-4.3.3-4] [MQTT-4.6.0-4]
+    } else {
+      const { topic } = message;
+      const isRefused = type !== PacketType.Pubcomp && reasonCode >= 0x80; // [MQTT-4.4.0-2]
+      const what = `refused the message for ${topic}`;
+      const error = isRefused
+        ? serverError('TOBYMQ_PUBLISH_REFUSED', what, reasonCode, properties, topic)
+        : undefined;
+      this.#finish(message, error, type === PacketType.Puback ? reasonCode : 0);
+      this.pump();
     }
   }
 
-  /** Ends an open exchange: its identifier and its place in the window are free again. */
-  #close(message: OutgoingMessage, error: ClientError | undefined, reasonCode = 0): void {
-    this.#open.delete(message.packetId);
-    this.#ids.free(message.packetId);
+  /** Ends a message, and its exchange: the identifier and its place in the window are free again. */
+  #finish(message: OutgoingMessage, error?: ClientError, reasonCode = 0): void {
+    this.open.delete(message.packetId);
     if (message.isOnWire) this.#quota++;
-    this.#end(message, error, reasonCode);
-    if (this.#queue.length > 0 || this.#redelivery.length > 0) this.pump();
-    else this.#announceIdle();
-  }
-
-  #end(message: OutgoingMessage, error: ClientError | undefined, reasonCode = 0): void {
     if (message.qos > 0) this.#journal?.add({ op: 'done', key: message.key });
-    message.settle(error, reasonCode);
+    settle(message, error, reasonCode);
     // Nobody waits for a message of an earlier process, so its failure is reported here.
     if (error !== undefined && message.isRestored) this.#settings.onError(error);
-  }
-
-  #drop(message: OutgoingMessage, error: ClientError): void {
-    this.droppedCount++;
-    this.#end(message, error);
-  }
-
-  #expire(message: OutgoingMessage): void {
-    const { topic } = message;
-    const what = `the message for ${topic} expired before it could be sent`;
-    this.#drop(message, new ClientError('TOBYMQ_EXPIRED', what, { topic }));
-  }
-
-  /** One timer for the message that expires first. */
-  #expireAt(due: number): void {
-    if (due >= this.#expiryDue || this.#isDone) return;
-    this.#expiryDue = due;
-    this.#clock.clearTimeout(this.#expiryTimer);
-    this.#expiryTimer = this.#clock.setTimeout(
-      () => {
-        const now = this.#clock.now();
-        this.#expiryDue = Number.POSITIVE_INFINITY;
-        for (const message of this.#queue.removeWhere((waiting) => waiting.expiresAt <= now))
-          this.#expire(message);
-        let earliest = Number.POSITIVE_INFINITY;
-        for (const message of this.#queue) earliest = Math.min(earliest, message.expiresAt);
-        this.#expireAt(earliest);
-      },
-      Math.max(0, due - this.#clock.now()),
-    );
+    this.#lookIdle();
   }
 
   /** Resolves when nothing waits and nothing is open. */
   idle(): Promise<void> {
     return new Promise((resolve) => {
-      this.#idleWaiters.push(resolve);
-      this.#announceIdle();
+      this.#onIdle = resolve;
+      this.#lookIdle();
     });
   }
 
-  #announceIdle(): void {
-    if (this.#idleWaiters.length === 0 || this.#queue.length > 0 || this.#open.size > 0) return;
-    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  #lookIdle(): void {
+    if (this.queue.length + this.open.size === 0) this.#onIdle();
   }
 
   /** The end of the client: every promise settles. What a store holds stays there for the next process. */
   failAll(error: ClientError): void {
-    this.#isDone = true;
-    this.#clock.clearTimeout(this.#expiryTimer);
-    for (const message of this.#open.values()) message.settle(error);
-    for (const message of this.#queue.removeWhere(() => true)) message.settle(error);
-    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    for (const message of [...this.open.values(), ...this.queue.items]) settle(message, error);
+    this.queue.items = [];
   }
 }
 
-function refusal(
-  message: { topic: string; qos: QoS },
-  reasonCode: number,
-  reason: string | undefined,
-): ClientError | undefined {
-  if (reasonCode < 0x80) return undefined;
-  const explanation = reason === undefined ? '' : `: ${reason}`;
-  return new ClientError(
-    'TOBYMQ_PUBLISH_REFUSED',
-    `the server refused the message for ${message.topic} with ${hex(reasonCode)} ${reasonName(reasonCode)}${explanation}`,
-    {
-      reasonCode,
-      topic: message.topic,
-    },
-  );
+function expired({ topic }: OutgoingMessage): ClientError {
+  return messageError('TOBYMQ_EXPIRED', topic, 'expired before it could be sent');
+}
+
+/** About how much memory a message takes while it waits. */
+function sizeOf({ payload, topic }: OutgoingMessage): number {
+  return payload.length + topic.length + 64;
 }

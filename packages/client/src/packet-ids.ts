@@ -1,39 +1,26 @@
-// Packet identifiers that are in use: one set for PUBLISH, SUBSCRIBE and UNSUBSCRIBE together. They are given out in
-// turn, so that a late acknowledgement does not meet a new exchange with the same number.
+// Packet identifiers: one set for PUBLISH, SUBSCRIBE and UNSUBSCRIBE together. An identifier is in use as long as an
+// exchange with it is open. They are given out in turn, so that a late acknowledgement does not meet a new exchange with
+// the same number.
 
 const last = 65_535;
 
 export class PacketIds {
-  /** One bit for each identifier. */
-  readonly #used = new Uint8Array(8192);
-  #next = 1;
-  #count = 0;
+  readonly #exchanges: Map<number, unknown>[] = [];
+  #latest = 0;
 
-  /** The next free identifier; 0 if all 65 535 are in use. */
+  /** A map for the open exchanges of one kind by packet identifier. */
+  exchanges<T>(): Map<number, T> {
+    const exchanges = new Map<number, T>();
+    this.#exchanges.push(exchanges);
+    return exchanges;
+  }
+
+  /** An identifier that no exchange has; 0 if all 65 535 are in use. [MQTT-2.2.1-3] */
   take(): number {
-    if (this.#count === last) return 0;
-    let id = this.#next;
-    // [MQTT-2.2.1-3] Never 0 and never one that is in use.
-    while (this.isUsed(id)) id = id === last ? 1 : id + 1;
-    this.mark(id);
-    this.#next = id === last ? 1 : id + 1;
-    return id;
-  }
-
-  isUsed(id: number): boolean {
-    return (this.#used[id >> 3]! & (1 << (id & 7))) !== 0;
-  }
-
-  /** Marks an identifier that an earlier process gave out. */
-  mark(id: number): void {
-    if (this.isUsed(id)) return;
-    this.#used[id >> 3]! |= 1 << (id & 7);
-    this.#count++;
-  }
-
-  free(id: number): void {
-    if (!this.isUsed(id)) return;
-    this.#used[id >> 3]! &= ~(1 << (id & 7));
-    this.#count--;
+    for (let tries = last; tries > 0; tries--) {
+      this.#latest = (this.#latest % last) + 1;
+      if (!this.#exchanges.some((exchanges) => exchanges.has(this.#latest))) return this.#latest;
+    }
+    return 0;
   }
 }

@@ -1,75 +1,53 @@
 // Puts a PUBLISH into the outbox: as the message is, unless its expiry, a topic alias or an older protocol version makes
 // another packet of it.
 
-import { encodedSize, PacketType } from '@tobymq/codec';
-import type { Clock } from './clock.ts';
+import { encodedSize, type PublishInput } from '@tobymq/codec';
 import type { Connection } from './connection.ts';
-import type { OutgoingFields } from './outgoing-message.ts';
-import { tooLarge } from './server-limits.ts';
+import type { Settings } from './options.ts';
+import { expiryInterval, type OutgoingMessage } from './outgoing-message.ts';
+import { checkSize } from './server-limits.ts';
 import { OutgoingAliases } from './topic-aliases.ts';
 
-/** What the codec encodes, and when it expires. */
-export type SendableMessage = OutgoingFields & {
-  readonly type: typeof PacketType.Publish;
-  readonly packetId: number;
-  readonly dup: boolean;
-};
-
-/** The packet of a message that has no object of its own. */
-export function sendable(fields: OutgoingFields, packetId: number, dup: boolean): SendableMessage {
-  const { topic, payload, qos, retain, properties, expiresAt } = fields;
-  return { type: PacketType.Publish, topic, payload, qos, retain, dup, packetId, properties, expiresAt };
-}
+/** How many bytes an alias may add: three itself, and one in each of two lengths. */
+const aliasBytes = 5;
 
 export class PublishSender {
-  readonly #clock: Clock;
-  readonly #aliasesMax: number;
+  readonly #settings: Settings;
   #aliases = new OutgoingAliases(0);
-  /** Messages that were sent, repeats included. */
+  /** Messages that were sent, repetitions included. */
   count = 0;
 
-  constructor(clock: Clock, aliasesMax: number) {
-    this.#clock = clock;
-    this.#aliasesMax = aliasesMax;
+  constructor(settings: Settings) {
+    this.#settings = settings;
   }
 
   /** Aliases belong to the connection. [MQTT-3.3.2-7] */
-  begin(connection: Connection): void {
-    this.#aliases = new OutgoingAliases(Math.min(connection.limits.topicAliasMaximum, this.#aliasesMax));
+  begin({ limits }: Connection): void {
+    const { outgoingTopicAliases } = this.#settings;
+    this.#aliases = new OutgoingAliases(Math.min(limits.topicAliasMaximum, outgoingTopicAliases));
   }
 
   /** Throws for a message that is too large for the server. */
-  write(connection: Connection, message: SendableMessage): void {
-    const { topic } = message;
+  write(connection: Connection, message: OutgoingMessage): void {
     const { version, limits } = connection;
-    let packet = message;
-    if (message.properties !== undefined && version < 5) {
-      packet = { ...sendable(message, message.packetId, message.dup), properties: undefined };
-    } else if (message.properties?.messageExpiryInterval !== undefined) {
+    const { topic, expiresAt } = message;
+    let { properties } = message;
+    if (version < 5) {
+      properties = undefined;
+    } else if (properties?.messageExpiryInterval !== undefined) {
       // What the server gets is the time that is left.
-      const leftMs = Math.max(0, message.expiresAt - this.#clock.now());
-      const properties = { ...message.properties, messageExpiryInterval: Math.ceil(leftMs / 1000) };
-      packet = { ...sendable(message, message.packetId, message.dup), properties };
+      const leftMs = Math.max(0, expiresAt - this.#settings.clock.now());
+      properties = { ...properties, messageExpiryInterval: expiryInterval(leftMs) };
     }
+    let packet: PublishInput = properties === message.properties ? message : { ...message, properties };
     let size = encodedSize(packet, version);
-    if (size > limits.maximumPacketSize) {
-      throw tooLarge(`the message for ${topic}`, size, limits, topic);
-    }
-    const use = limits.topicAliasMaximum === 0 ? undefined : this.#aliases.use(topic);
+    checkSize(size, limits, topic);
+    const isTight = size + aliasBytes > limits.maximumPacketSize;
+    const use = isTight ? undefined : this.#aliases.use(topic);
     if (use !== undefined) {
-      const aliased = {
-        ...sendable(packet, message.packetId, message.dup),
-        topic: use.isNew ? topic : '',
-        properties: { ...packet.properties, topicAlias: use.alias },
-      };
-      const aliasedSize = encodedSize(aliased, version);
-      // A new alias makes the packet three bytes longer, which may be three too many.
-      if (aliasedSize <= limits.maximumPacketSize) {
-        packet = aliased;
-        size = aliasedSize;
-      } else {
-        this.#aliases = new OutgoingAliases(0);
-      }
+      const topicAlias = use.alias;
+      packet = { ...packet, topic: use.isNew ? topic : '', properties: { ...properties, topicAlias } };
+      size = encodedSize(packet, version);
     }
     connection.send(packet, size);
     this.count++;

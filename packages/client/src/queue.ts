@@ -1,75 +1,58 @@
-// Messages that wait for the network, in the order of their calls whatever their QoS. Bounded in messages and bytes;
-// an array with a moving head, because `shift()` of a long array moves everything.
+// First come, first served: an array with a moving head, because `shift()` of a long array moves everything.
 
-import type { OutgoingMessage } from './outgoing-message.ts';
-
-export class MessageQueue {
-  readonly #maxMessages: number;
-  readonly #maxBytes: number;
-  #messages: OutgoingMessage[] = [];
+export class Queue<T> {
+  readonly #sizeOf: (item: T) => number;
+  #items: T[] = [];
   #head = 0;
-  #bytes = 0;
+  /** The sizes of what waits, added up. */
+  bytes = 0;
 
-  constructor(maxMessages: number, maxBytes: number) {
-    this.#maxMessages = maxMessages;
-    this.#maxBytes = maxBytes;
+  constructor(sizeOf: (item: T) => number = () => 0) {
+    this.#sizeOf = sizeOf;
   }
 
   get length(): number {
-    return this.#messages.length - this.#head;
+    return this.#items.length - this.#head;
   }
 
-  get bytes(): number {
-    return this.#bytes;
+  /** The oldest one. */
+  get first(): T | undefined {
+    return this.#items[this.#head];
   }
 
-  /** Whether a message of this size still fits. */
-  hasRoomFor(size: number): boolean {
-    return this.length < this.#maxMessages && this.#bytes + size <= this.#maxBytes;
+  /** All that wait, the oldest first. */
+  get items(): readonly T[] {
+    return this.#items.slice(this.#head);
   }
 
-  push(message: OutgoingMessage): void {
-    this.#messages.push(message);
-    this.#bytes += message.size;
-  }
-
-  /** Puts messages in front of all others: they are older. */
-  unshift(messages: readonly OutgoingMessage[]): void {
-    this.#messages = [...messages, ...this.#messages.slice(this.#head)];
+  set items(items: readonly T[]) {
+    this.#items = [];
     this.#head = 0;
-    for (const message of messages) this.#bytes += message.size;
+    this.bytes = 0;
+    for (const item of items) this.push(item);
   }
 
-  peek(): OutgoingMessage | undefined {
-    return this.#messages[this.#head];
+  push(item: T): void {
+    this.#items.push(item);
+    this.bytes += this.#sizeOf(item);
   }
 
-  shift(): OutgoingMessage | undefined {
-    const message = this.#messages[this.#head];
-    if (message === undefined) return undefined;
+  shift(): T | undefined {
+    const item = this.first;
+    if (item === undefined) return undefined;
+    this.bytes -= this.#sizeOf(item);
     this.#head++;
-    this.#bytes -= message.size;
-    if (this.#head > 1024 && this.#head * 2 > this.#messages.length) {
-      this.#messages = this.#messages.slice(this.#head);
+    // Moves no more items than were taken out since the last time.
+    if (this.#head * 2 >= this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
-    return message;
+    return item;
   }
 
-  /** Takes out all messages for which the predicate holds. */
-  removeWhere(predicate: (message: OutgoingMessage) => boolean): OutgoingMessage[] {
-    const removed: OutgoingMessage[] = [];
-    const kept: OutgoingMessage[] = [];
-    for (const message of this) (predicate(message) ? removed : kept).push(message);
-    if (removed.length > 0) {
-      this.#messages = kept;
-      this.#head = 0;
-      for (const message of removed) this.#bytes -= message.size;
-    }
-    return removed;
-  }
-
-  *[Symbol.iterator](): Generator<OutgoingMessage> {
-    for (let i = this.#head; i < this.#messages.length; i++) yield this.#messages[i]!;
+  /** Takes out one, wherever it stands; what ends in the order of its coming stands at the head. */
+  remove(item: T): void {
+    if (item === this.first) this.shift();
+    else this.items = this.items.filter((other) => other !== item);
   }
 }

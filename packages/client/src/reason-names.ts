@@ -1,6 +1,7 @@
-// Reason codes in words, and the return codes of 3.1 and 3.1.1 as the reason codes that mean the same.
+// Reason codes in words and as errors, and the return codes of 3.1 and 3.1.1 as the reason codes that mean the same.
 
 import { ReasonCode } from '@tobymq/codec';
+import { ClientError, type ClientErrorCode, hex } from './errors.ts';
 
 const returnCodes = [
   ReasonCode.Success,
@@ -19,13 +20,29 @@ export function reasonOfReturnCode(returnCode: number): number {
 /** The standard's name of a reason code: `not authorized`. */
 export function reasonName(reasonCode: number): string {
   const name = Object.entries(ReasonCode).find(([, code]) => code === reasonCode)?.[0] ?? 'unknown';
-  return name
-    .replace('QoS', 'Qos')
-    .replaceAll(/([a-z])([A-Z])/g, '$1 $2')
-    .toLowerCase();
+  return name.replaceAll(/\B(?=[A-Z][a-z])/g, ' ').toLowerCase();
 }
 
 /** Whether a client may send DISCONNECT with this reason code. */
 export function isClientDisconnectCode(reasonCode: number): boolean {
   return reasonCode <= 0x83 || reasonCode === 0x90 || (reasonCode >= 0x93 && reasonCode <= 0x99);
+}
+
+/** What a server may say beside a reason code. */
+interface Explanation {
+  readonly reasonString?: string | undefined;
+  readonly serverReference?: string | undefined;
+}
+
+/** The error for what the server did or refused with a reason code. */
+export function serverError(
+  code: ClientErrorCode,
+  what: string,
+  reasonCode: number,
+  { reasonString, serverReference }: Explanation = {},
+  topic?: string,
+): ClientError {
+  const explanation = reasonString === undefined ? '' : `: ${reasonString}`;
+  const message = `the server ${what} with ${hex(reasonCode)} ${reasonName(reasonCode)}${explanation}`;
+  return new ClientError(code, message, { reasonCode, serverReference, topic });
 }

@@ -5,7 +5,7 @@
 import { ReasonCode } from '@tobymq/codec';
 import { type Duration, milliseconds } from './duration.ts';
 import type { ClientError } from './errors.ts';
-import { defaults } from './limits.ts';
+import { reconnectMaxMs, reconnectMinMs } from './limits.ts';
 
 /** A failed attempt or a lost connection. */
 export interface ReconnectFailure {
@@ -43,29 +43,27 @@ const finalReasonCodes: ReadonlySet<number> = new Set([
   ReasonCode.SessionTakenOver,
 ]);
 
-/** Whether trying again is useless, because the server has judged who we are or what we speak. */
-export function isFinal(error: ClientError): boolean {
-  if (error.code === 'TOBYMQ_STORE_FAILED' || error.code === 'TOBYMQ_OPTION_INVALID') return true;
-  if (error.code !== 'TOBYMQ_CONNECT_REFUSED' && error.code !== 'TOBYMQ_DISCONNECTED') return false;
-  return finalReasonCodes.has(error.reasonCode ?? 0);
+/** Whether trying again is useless: the options are wrong, or the server has judged who we are or what we speak. */
+export function isFinal({ code, reasonCode = 0 }: ClientError): boolean {
+  return code === 'TOBYMQ_OPTION_INVALID' || finalReasonCodes.has(reasonCode);
 }
 
 /** Decides whether and when to try again. */
 export function decideReconnect(
-  options: ReconnectOptions | undefined,
+  { min = reconnectMinMs, max = reconnectMaxMs, maxAttempts = Infinity, jitter, decide }: ReconnectOptions,
   error: ClientError,
   attempt: number,
   random: () => number,
 ): ReconnectDecision {
-  if (options === undefined) return { retry: false, delayMs: 0 };
-  const wouldRetry = !isFinal(error) && attempt < (options.maxAttempts ?? Number.POSITIVE_INFINITY);
-  const verdict = options.decide?.({ error, attempt, wouldRetry }) ?? wouldRetry;
+  const wouldRetry = !isFinal(error) && attempt < maxAttempts;
+  const verdict = decide?.({ error, attempt, wouldRetry }) ?? wouldRetry;
   if (typeof verdict !== 'boolean')
     return { retry: true, delayMs: milliseconds(verdict, 'reconnect.decide()') };
-  const min = milliseconds(options.min ?? defaults.reconnectMinMs, 'reconnect.min');
-  const max = milliseconds(options.max ?? defaults.reconnectMaxMs, 'reconnect.max');
-  const bound = Math.min(max, min * 2 ** Math.min(attempt - 1, 30));
-  return { retry: verdict, delayMs: options.jitter === 'none' ? bound : Math.ceil(random() * bound) };
+  const bound = Math.min(
+    milliseconds(max, 'reconnect.max'),
+    milliseconds(min, 'reconnect.min') * 2 ** Math.min(attempt - 1, 30),
+  );
+  return { retry: verdict, delayMs: jitter === 'none' ? bound : Math.ceil(random() * bound) };
 }
 
 /**
@@ -73,19 +71,16 @@ export function decideReconnect(
  * scheme and the path of the URL that led to them.
  */
 export function serversOf(reference: string | undefined, current: URL): URL[] {
-  const servers: URL[] = [];
-  for (const part of (reference ?? '').split(' ')) {
-    if (part === '') continue;
-    const text = part.includes('://')
-      ? part
-      : `${current.protocol}//${part}${current.pathname}${current.search}`;
-    // A reference that is no address is worth as much as none; the back-off goes on with the URLs we have.
-    if (!URL.canParse(text)) continue;
-    const server = new URL(text);
-    // Credentials that went over TLS do not follow a server to where everybody can read them.
-    if (!isSecure(current) || isSecure(server)) servers.push(server);
-  }
-  return servers;
+  const { protocol, pathname, search } = current;
+  return (
+    (reference?.match(/\S+/g) ?? [])
+      .map((part) => (part.includes('://') ? part : `${protocol}//${part}${pathname}${search}`))
+      // A reference that is no address is worth as much as none; the back-off goes on with the URLs we have.
+      .filter((text) => URL.canParse(text))
+      .map((text) => new URL(text))
+      // Credentials that went over TLS do not follow a server to where everybody can read them.
+      .filter((server) => !isSecure(current) || isSecure(server))
+  );
 }
 
 function isSecure({ protocol }: URL): boolean {

@@ -8,11 +8,14 @@
 // `serve()` listens to both forms, so clients of all versions reach the same responders.
 
 import { ReasonCode } from '@tobymq/codec';
+import { limitCall } from './call-limits.ts';
 import type { Client } from './client.ts';
-import { type Duration, milliseconds } from './duration.ts';
-import { ClientError, messageOf } from './errors.ts';
+import type { Clock } from './clock.ts';
+import type { CoreListener } from './core.ts';
+import type { Duration } from './duration.ts';
+import { ClientError, causedBy, messageOf } from './errors.ts';
 import type { Message } from './message.ts';
-import type { PublishOptions } from './outgoing-message.ts';
+import { bytesOf, type Payload, type PublishOptions } from './outgoing-message.ts';
 import type { Subscription } from './subscription.ts';
 import { encodeValue, type TopicAddress, type TopicParams, TopicPattern, topic } from './topic.ts';
 import { bytes, type ValueCodec } from './value-codecs.ts';
@@ -58,8 +61,8 @@ export interface RequestOptions extends Pick<PublishOptions, 'qos' | 'signal'> {
   readonly timeout?: Duration;
 }
 
-const DEFAULT_TIMEOUT_MS = 10_000;
-const CORRELATION_BYTES = 8;
+const defaultTimeout = '10 s';
+const decoder = new TextDecoder();
 
 interface Waiting {
   readonly topic: string;
@@ -68,119 +71,85 @@ interface Waiting {
 }
 
 /** The asking side of one client: one subscription for all answers, and the questions that are open. */
-export class Requests {
+export class Requests implements CoreListener {
   readonly #client: Client;
+  readonly #clock: Clock;
+  /** By the number of the question, which is its correlation data. */
   readonly #waiting = new Map<string, Waiting>();
   /** Names this asker in response topics; random, because client identifiers may be guessed. */
-  readonly #name = randomHex(12);
+  readonly #name = crypto.getRandomValues(new Uint32Array(3)).join('-');
   readonly #replySubscriptions = new Map<string, Promise<unknown>>();
   #count = 0;
 
-  constructor(client: Client) {
+  constructor(client: Client, clock: Clock) {
     this.#client = client;
+    this.#clock = clock;
   }
 
   async ask<Q, R>(target: RpcAddress<Q, R>, value: Q, options: RequestOptions): Promise<R> {
     const { address, response } = target;
-    const payload = await this.#ask(address, value, options);
+    const { name } = address;
+    const question = encodeValue(address.codec, value, name);
+    const number = `${++this.#count}`;
+    const answer = this.#wait(number, name, options);
+    // An answer may come before the acknowledgement of the question, and a timeout before either.
+    await Promise.race([this.#send(number, address, question, options.qos), answer]).catch((error) =>
+      this.#waiting.get(number)?.reject(error),
+    );
+    const payload = await answer;
     try {
       return response.decode(payload);
     } catch (cause) {
-      const what = `the answer of ${address.name} cannot be decoded: ${messageOf(cause)}`;
-      throw new ClientError('TOBYMQ_VALUE_INVALID', what, { topic: address.name, cause });
+      throw causedBy(cause, 'TOBYMQ_VALUE_INVALID', `the answer of ${name} cannot be decoded`, name);
     }
   }
 
-  /** Ends every open question. */
-  failAll(error: ClientError): void {
-    for (const { reject } of [...this.#waiting.values()]) reject(error);
+  /** The client has ended, and with it every open question. */
+  onEnd(error: ClientError): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
   }
 
-  async #ask<Q>(address: TopicAddress<Q>, value: Q, options: RequestOptions): Promise<Uint8Array> {
-    const { name } = address;
-    const { signal, qos = 1 } = options;
-    const timeoutMs = milliseconds(options.timeout ?? DEFAULT_TIMEOUT_MS, 'timeout');
-    const payload = encodeValue(address.codec, value, name);
-    const correlation = this.#nextCorrelation();
-    const answer = this.#wait(correlation, name, timeoutMs, signal);
-    try {
-      const isV5 = this.#client.protocolVersion === 5;
-      // Subscribed before the question is sent, or a quick answer would find nobody.
-      await Promise.race([this.#listen(name, isV5), answer]);
-      const published = isV5
-        ? this.#client.publish(name, payload, {
-            qos,
-            responseTopic: this.#replyTopic(),
-            correlationData: fromHex(correlation),
-            ...(address.codec.contentType === undefined ? {} : { contentType: address.codec.contentType }),
-          })
-        : this.#client.publish(`${name}/request/${this.#name}/${correlation}`, payload, { qos });
-      published.then(
-        ({ reasonCode }) => {
-          if (reasonCode === ReasonCode.NoMatchingSubscribers) this.#fail(correlation, noResponder(name));
-        },
-        (error) => this.#fail(correlation, error),
-      );
-    } catch (error) {
-      this.#fail(correlation, error);
-    }
-    return answer;
-  }
-
-  #nextCorrelation(): string {
-    this.#count++;
-    return this.#count.toString(16).padStart(CORRELATION_BYTES * 2, '0');
-  }
-
-  #wait(
-    correlation: string,
-    topicName: string,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#fail(
-          correlation,
-          new ClientError('TOBYMQ_ABORTED', `the request to ${topicName} was aborted`, {
-            topic: topicName,
-            cause: signal?.reason,
-          }),
-        );
-      };
-      const timer = setTimeout(() => {
-        const what = `no answer from ${topicName} within ${timeoutMs} ms`;
-        this.#fail(correlation, new ClientError('TOBYMQ_TIMEOUT', what, { topic: topicName }));
-      }, timeoutMs);
-      const finish = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-        this.#waiting.delete(correlation);
-      };
-      this.#waiting.set(correlation, {
-        topic: topicName,
-        resolve: (payload) => {
-          finish();
-          resolve(payload);
-        },
-        reject: (error) => {
-          finish();
-          reject(error);
-        },
-      });
-      signal?.addEventListener('abort', onAbort);
-      if (signal?.aborted === true) onAbort();
+  /** The answer to a question, for as long as its timeout and signal allow. */
+  #wait(number: string, topicName: string, options: RequestOptions): Promise<Uint8Array> {
+    const limits = { signal: options.signal, timeout: options.timeout ?? defaultTimeout };
+    let forgetLimits = (): void => {};
+    const answer = new Promise<Uint8Array>((resolve, reject) => {
+      this.#waiting.set(number, { topic: topicName, resolve, reject });
+      forgetLimits = limitCall(this.#clock, limits, `no answer from ${topicName}`, topicName, reject);
+    });
+    return answer.finally(() => {
+      forgetLimits();
+      this.#waiting.delete(number);
     });
   }
 
-  #fail(correlation: string, error: unknown): void {
-    this.#waiting.get(correlation)?.reject(error);
+  /** Sends a question; rejects if it is known that nobody will answer. */
+  async #send(
+    number: string,
+    { name, codec }: TopicAddress<unknown>,
+    question: Payload,
+    qos: PublishOptions['qos'] = 1,
+  ): Promise<void> {
+    const isV5 = this.#client.protocolVersion === 5;
+    // Subscribed before the question is sent, or a quick answer would find nobody.
+    await this.#listen(name, isV5);
+    if (!this.#waiting.has(number)) return;
+    const { contentType } = codec;
+    const { reasonCode } = await (isV5
+      ? this.#client.publish(name, question, {
+          qos,
+          contentType,
+          responseTopic: this.#replyTopic(),
+          correlationData: bytesOf(number),
+        })
+      : this.#client.publish(`${name}/request/${this.#name}/${number}`, question, { qos }));
+    if (reasonCode === ReasonCode.NoMatchingSubscribers)
+      throw new ClientError('TOBYMQ_NO_RESPONDER', `nobody serves ${name}`, { topic: name, reasonCode });
   }
 
   #replyTopic(): string {
     // [MQTT-3.1.2-28] A server may tell where its clients should expect answers.
-    const prefix = this.#client.server?.responseInformation;
-    return prefix === undefined ? `response/${this.#name}` : `${prefix}/${this.#name}`;
+    return `${this.#client.server?.responseInformation ?? 'response'}/${this.#name}`;
   }
 
   /** Subscribes to the answers, once for each place where they come. */
@@ -198,15 +167,14 @@ export class Requests {
   }
 
   #onAnswer(message: Message, name: string, isV5: boolean): void {
-    const { correlationData, userProperties } = message.properties ?? {};
-    const levels = message.topic.split('/');
-    const correlation = isV5 ? toHex(correlationData) : (levels.at(-1) ?? '');
-    const waiting = this.#waiting.get(correlation);
+    const { topic: from, properties } = message;
+    const number = isV5 ? decoder.decode(properties?.correlationData) : from.split('/').at(-1)!;
+    const waiting = this.#waiting.get(number);
     // An answer that came too late, or to a question that was never asked.
     if (waiting === undefined) return;
     const isError = isV5
-      ? userProperties?.some(([key, value]) => key === 'status' && value === 'error') === true
-      : message.topic.startsWith(`${name}/error/`);
+      ? properties?.userProperties?.some(([key, value]) => key === 'status' && value === 'error')
+      : from.startsWith(`${name}/error/`);
     if (isError) {
       const what = `${waiting.topic} answered with an error: ${message.text}`;
       waiting.reject(new ClientError('TOBYMQ_REQUEST_FAILED', what, { topic: waiting.topic }));
@@ -240,16 +208,15 @@ export async function serveRequests<Q, R, P>(
   const subscribeOptions = { ...options, qos, concurrency };
   const suffixed = new TopicPattern<Q, P>(`${request.template}/request/{__asker}/{__number}`, request.codec);
   const answer = async (message: Message<Q, P>): Promise<void> => {
-    const target = answerTarget(message);
-    // Nobody waits for an answer: do the work all the same.
-    let payload: string | Uint8Array;
+    const send = answerTo(client, message, qos, response.contentType);
+    let payload: Payload;
     try {
       payload = response.encode(await handler(message.value, message));
     } catch (error) {
-      await target?.sendError(client, messageOf(error), qos);
+      await send(messageOf(error), true);
       return;
     }
-    await target?.send(client, payload, response.contentType, qos);
+    await send(payload, false);
   };
   return Promise.all([
     client.on(request, answer, subscribeOptions),
@@ -257,38 +224,22 @@ export async function serveRequests<Q, R, P>(
   ]);
 }
 
-interface AnswerTarget {
-  send(
-    client: Client,
-    payload: string | Uint8Array,
-    contentType: string | undefined,
-    qos: 0 | 1 | 2,
-  ): Promise<unknown>;
-  sendError(client: Client, reason: string, qos: 0 | 1 | 2): Promise<unknown>;
-}
-
-function answerTarget(message: Message<unknown, unknown>): AnswerTarget | undefined {
-  const { responseTopic, correlationData } = message.properties ?? {};
-  if (responseTopic !== undefined) {
-    const correlation = correlationData === undefined ? {} : { correlationData: correlationData.slice() };
-    return {
-      send: (client, payload, contentType, qos) =>
-        client.publish(responseTopic, payload, {
-          qos,
-          ...correlation,
-          ...(contentType === undefined ? {} : { contentType }),
-        }),
-      sendError: (client, reason, qos) =>
-        client.publish(responseTopic, reason, { qos, ...correlation, userProperties: [['status', 'error']] }),
-    };
-  }
-  const suffix = /^(.*)\/request\/([^/]+\/[^/]+)$/s.exec(message.topic);
-  if (suffix === null) return undefined;
-  const [, name, address] = suffix;
-  return {
-    send: (client, payload, _contentType, qos) =>
-      client.publish(`${name}/response/${address}`, payload, { qos }),
-    sendError: (client, reason, qos) => client.publish(`${name}/error/${address}`, reason, { qos }),
+/** How the answer to a request is sent. If nobody waits for one the work is done all the same. */
+function answerTo(
+  client: Client,
+  { topic: asked, properties }: Message<unknown, unknown>,
+  qos: PublishOptions['qos'],
+  contentType: string | undefined,
+): (payload: Payload, isError: boolean) => Promise<unknown> {
+  const { responseTopic, correlationData } = properties ?? {};
+  const [, name, asker] = /^(.*)\/request\/([^/]+\/[^/]+)$/s.exec(asked) ?? [];
+  return async (payload, isError) => {
+    if (responseTopic !== undefined) {
+      const kind = isError ? { userProperties: { status: 'error' } } : { contentType };
+      await client.publish(responseTopic, payload, { qos, correlationData, ...kind });
+    } else if (name !== undefined) {
+      await client.publish(`${name}/${isError ? 'error' : 'response'}/${asker}`, payload, { qos });
+    }
   };
 }
 
@@ -300,23 +251,4 @@ export function rpcAddress<Q, R>(target: string | RpcAddress<Q, R> | Rpc<Q, R, u
   }
   if (target instanceof Rpc) return { address: target.request.at(), response: target.response };
   return target;
-}
-
-function noResponder(name: string): ClientError {
-  return new ClientError('TOBYMQ_NO_RESPONDER', `nobody serves ${name}`, {
-    topic: name,
-    reasonCode: ReasonCode.NoMatchingSubscribers,
-  });
-}
-
-function randomHex(length: number): string {
-  return toHex(crypto.getRandomValues(new Uint8Array(length)));
-}
-
-function toHex(data: Uint8Array | undefined): string {
-  return Array.from(data ?? [], (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-function fromHex(text: string): Uint8Array {
-  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }

@@ -4,69 +4,47 @@
 import { type ConnackProperties, type QoS, ReasonCode } from '@tobymq/codec';
 import { ClientError, hex } from './errors.ts';
 
+/** What a CONNACK says of the server's limits when it says nothing. */
+const unlimited = {
+  receiveMaximum: 65_535,
+  maximumPacketSize: 268_435_460,
+  maximumQoS: 2 as QoS,
+  retainAvailable: true,
+  topicAliasMaximum: 0,
+  wildcardSubscriptionAvailable: true,
+  subscriptionIdentifierAvailable: true,
+  sharedSubscriptionAvailable: true,
+};
+
 /** The server's limits for this connection. */
-export interface ServerLimits {
-  readonly receiveMaximum: number;
-  readonly maximumPacketSize: number;
-  readonly maximumQoS: QoS;
-  readonly retainAvailable: boolean;
-  readonly topicAliasMaximum: number;
-  readonly wildcardSubscriptionAvailable: boolean;
-  readonly subscriptionIdentifierAvailable: boolean;
-  readonly sharedSubscriptionAvailable: boolean;
-}
+export type ServerLimits = Readonly<typeof unlimited>;
 
-const largestPacket = 268_435_460;
-
-/** The limits of a CONNACK; before 5.0 there are none to be told. */
+/** The limits of a CONNACK; before 5.0 there are none to be told, and no subscription identifiers. */
 export function limitsOf(properties: ConnackProperties | undefined, version: number): ServerLimits {
-  return {
-    receiveMaximum: properties?.receiveMaximum ?? 65_535,
-    maximumPacketSize: properties?.maximumPacketSize ?? largestPacket,
-    maximumQoS: properties?.maximumQoS ?? 2,
-    retainAvailable: properties?.retainAvailable ?? true,
-    topicAliasMaximum: properties?.topicAliasMaximum ?? 0,
-    wildcardSubscriptionAvailable: properties?.wildcardSubscriptionAvailable ?? true,
-    subscriptionIdentifierAvailable: version === 5 && (properties?.subscriptionIdentifierAvailable ?? true),
-    sharedSubscriptionAvailable: properties?.sharedSubscriptionAvailable ?? true,
-  };
+  const limits = { ...unlimited, ...(properties as Partial<ServerLimits> | undefined) };
+  return version === 5 ? limits : { ...limits, subscriptionIdentifierAvailable: false };
 }
 
-/** The error of something that a limit forbids. */
-export function limitError(reasonCode: number, what: string, topic?: string): ClientError {
-  return new ClientError('TOBYMQ_SERVER_LIMIT', `${what} (${hex(reasonCode)})`, { reasonCode, topic });
+/** The error of something that the server does not accept. */
+export function limitError(reasonCode: number, what: string, topic: string): ClientError {
+  const message = `the server does not accept ${what} for ${topic} (${hex(reasonCode)})`;
+  return new ClientError('TOBYMQ_SERVER_LIMIT', message, { reasonCode, topic });
 }
 
-/** Why the server would not accept this message, if so. */
-export function messageLimit(
-  message: { readonly topic: string; readonly qos: QoS; readonly retain: boolean },
-  limits: ServerLimits,
-): ClientError | undefined {
-  const { topic } = message;
-  if (message.qos > limits.maximumQoS) {
-    // [MQTT-3.2.2-11]
-    return limitError(
-      ReasonCode.QoSNotSupported,
-      `the message for ${topic} has QoS ${message.qos}, the server takes up to QoS ${limits.maximumQoS}`,
-      topic,
-    );
-  }
-  if (message.retain && !limits.retainAvailable) {
-    // [MQTT-3.2.2-14]
-    return limitError(
-      ReasonCode.RetainNotSupported,
-      `the message for ${topic} is retained, which the server does not offer`,
-      topic,
-    );
-  }
-  return undefined;
+/** Throws for a message that the server would not accept, whatever its size. */
+export function checkMessage(
+  { topic, qos, retain }: { readonly topic: string; readonly qos: QoS; readonly retain: boolean },
+  { maximumQoS, retainAvailable }: ServerLimits,
+): void {
+  // [MQTT-3.2.2-11]
+  if (qos > maximumQoS) throw limitError(ReasonCode.QoSNotSupported, `QoS ${qos}`, topic);
+  // [MQTT-3.2.2-14]
+  if (retain && !retainAvailable) throw limitError(ReasonCode.RetainNotSupported, 'retained messages', topic);
 }
 
-/** The error of a packet that is too large for the server. [MQTT-3.2.2-15] */
-export function tooLarge(what: string, size: number, limits: ServerLimits, topic?: string): ClientError {
-  return limitError(
-    ReasonCode.PacketTooLarge,
-    `${what} takes ${size} bytes, the server takes up to ${limits.maximumPacketSize}`,
-    topic,
-  );
+/** Throws for a packet that is too large for the server. [MQTT-3.2.2-15] */
+export function checkSize(size: number, { maximumPacketSize }: ServerLimits, topic: string): void {
+  if (size <= maximumPacketSize) return;
+  const what = `a packet of ${size} bytes, only of up to ${maximumPacketSize},`;
+  throw limitError(ReasonCode.PacketTooLarge, what, topic);
 }

@@ -2,6 +2,7 @@
 
 import type { ProtocolVersion } from '@tobymq/codec';
 import type { ClientError } from './errors.ts';
+import { Inbox } from './inbox.ts';
 
 /** Where the client is in its life. */
 export type ConnectionState =
@@ -31,68 +32,28 @@ const backlogMax = 100;
 
 /** The present state, and everybody who wants to hear of the next. */
 export class States {
-  #current: ConnectionState;
-  readonly #listeners = new Set<StateListener>();
+  current: ConnectionState;
+  readonly #listeners = new Set<Inbox<ConnectionState>>();
 
   constructor(first: ConnectionState) {
-    this.#current = first;
-  }
-
-  get current(): ConnectionState {
-    return this.#current;
+    this.current = first;
   }
 
   set(state: ConnectionState): void {
-    this.#current = state;
-    for (const listener of this.#listeners) listener.push(state);
+    this.current = state;
+    for (const listener of this.#listeners) tell(listener, state);
   }
 
   /** The present state and then each change, until the client is closed or has failed. */
   listen(): AsyncIterableIterator<ConnectionState> {
-    const listener = new StateListener(() => this.#listeners.delete(listener));
-    listener.push(this.#current);
+    const listener: Inbox<ConnectionState> = new Inbox(() => this.#listeners.delete(listener), backlogMax);
     this.#listeners.add(listener);
+    tell(listener, this.current);
     return listener;
   }
 }
 
-class StateListener implements AsyncIterableIterator<ConnectionState> {
-  readonly #onReturn: () => void;
-  #backlog: ConnectionState[] = [];
-  #waiters: ((result: IteratorResult<ConnectionState>) => void)[] = [];
-  #isDone = false;
-
-  constructor(onReturn: () => void) {
-    this.#onReturn = onReturn;
-  }
-
-  push(state: ConnectionState): void {
-    const waiter = this.#waiters.shift();
-    if (waiter !== undefined) waiter({ done: false, value: state });
-    else this.#backlog.push(state);
-    if (this.#backlog.length > backlogMax) this.#backlog.shift();
-    if (state.state === 'closed' || state.state === 'failed') this.#finish();
-  }
-
-  #finish(): void {
-    this.#isDone = true;
-    this.#onReturn();
-    for (const waiter of this.#waiters.splice(0)) waiter({ done: true, value: undefined });
-  }
-
-  next(): Promise<IteratorResult<ConnectionState>> {
-    const state = this.#backlog.shift();
-    if (state !== undefined) return Promise.resolve({ done: false, value: state });
-    if (this.#isDone) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve) => this.#waiters.push(resolve));
-  }
-
-  return(): Promise<IteratorResult<ConnectionState>> {
-    this.#finish();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
+function tell(listener: Inbox<ConnectionState>, state: ConnectionState): void {
+  listener.push(state);
+  if (state.state === 'closed' || state.state === 'failed') listener.end();
 }

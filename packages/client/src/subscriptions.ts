@@ -5,39 +5,41 @@
 // filter. Each entry has a subscription identifier of its own: when filters overlap, a server may send one copy with
 // all identifiers or one copy per subscription, and the identifiers tell which copy is for whom.
 
-import { encodedSize, type Packet, PacketType, parseSharedFilter, ReasonCode } from '@tobymq/codec';
+import { encodedSize, PacketType, type Publish, ReasonCode, type Suback, type Unsuback } from '@tobymq/codec';
 import type { Connection } from './connection.ts';
-import { ClientError, hex, violation } from './errors.ts';
+import { ClientError, invalidOption, protocolError } from './errors.ts';
 import {
   type AnySubscription,
+  checkFilter,
   type FilterEntry,
-  filterLimit,
+  matchFilterOf,
   subscribePacket,
   subscriptionRequest,
 } from './filters.ts';
 import type { Receipt } from './incoming.ts';
-import { defaults } from './limits.ts';
-import type { Message } from './message.ts';
+import { inHandMax } from './limits.ts';
+import { Message } from './message.ts';
+import type { Settings } from './options.ts';
 import type { PacketIds } from './packet-ids.ts';
+import { serverError } from './reason-names.ts';
 import type { SubscribeOptions } from './subscription.ts';
 import { type RouteTarget, type TopicRoute, TopicRoutes } from './topic-routes.ts';
 
+/** A SUBSCRIBE or UNSUBSCRIBE that waits for its answer. */
 interface OpenRequest {
-  /** Of a SUBSCRIBE. */
-  readonly entries: readonly FilterEntry[];
-  /** Of an UNSUBSCRIBE. */
-  readonly leaving: readonly string[];
-  readonly settle: (error: ClientError | undefined) => void;
+  readonly answerType: PacketType;
+  onAnswer(reasonCodes: readonly number[]): void;
+  /** The connection is gone. */
+  onLost(): void;
 }
 
 export class Subscriptions {
   readonly #ids: PacketIds;
-  readonly #report: (error: ClientError) => void;
-  readonly #discardsUnclaimed: boolean;
+  readonly #settings: Settings;
   readonly #entries = new Map<string, FilterEntry>();
   /** Filters whose UNSUBSCRIBE is not confirmed: their messages are not wanted any more. */
   readonly #leaving = new Set<string>();
-  readonly #requests = new Map<number, OpenRequest>();
+  readonly #requests: Map<number, OpenRequest>;
   readonly routes: TopicRoutes;
   #unclaimed: Message<unknown, unknown>[] = [];
   #catchAll: AnySubscription | undefined;
@@ -45,16 +47,11 @@ export class Subscriptions {
   #nextIdentifier = 1;
   droppedCount = 0;
 
-  constructor(
-    ids: PacketIds,
-    topicAliasMaximum: number,
-    unclaimed: 'hold' | 'discard',
-    report: (error: ClientError) => void,
-  ) {
+  constructor(ids: PacketIds, settings: Settings) {
     this.#ids = ids;
-    this.#report = report;
-    this.#discardsUnclaimed = unclaimed === 'discard';
-    this.routes = new TopicRoutes(this.#entries, this.#leaving, topicAliasMaximum);
+    this.#settings = settings;
+    this.#requests = ids.exchanges();
+    this.routes = new TopicRoutes(this.#entries, this.#leaving, settings.topicAliasMaximum);
   }
 
   get count(): number {
@@ -65,52 +62,35 @@ export class Subscriptions {
     return this.#unclaimed.length;
   }
 
-  /** Every subscription object that has not ended. */
-  *all(): Generator<AnySubscription> {
-    const seen = new Set<AnySubscription>();
-    for (const entry of this.#entries.values())
-      for (const subscription of entry.subscriptions) seen.add(subscription);
-    if (this.#catchAll !== undefined) seen.add(this.#catchAll);
-    yield* seen;
-  }
-
-  /** Adds a subscription and tells the server, now or when there is a connection. */
+  /**
+   * Adds a subscription and tells the server, now or when there is a connection. One without filters gets what no other
+   * one matches.
+   */
   add(subscription: AnySubscription, options: SubscribeOptions): void {
-    const entries = subscription.filters.map((filter) => this.#enter(filter, subscription, options));
+    const { filters } = subscription;
+    if (filters.length === 0) {
+      if (this.#catchAll !== undefined)
+        throw invalidOption('messages() is in use already: it has one consumer at a time');
+      this.#catchAll = subscription;
+    }
+    const entries = filters.map((filter) => this.#enter(filter, subscription, options));
     this.routes.clear();
     this.#claim();
     this.#sendSubscribe(entries);
   }
 
-  /** Sets the subscription that gets what no other one matches. */
-  addCatchAll(subscription: AnySubscription): void {
-    if (this.#catchAll !== undefined) {
-      throw new ClientError(
-        'TOBYMQ_OPTION_INVALID',
-        'messages() is in use already: it has one consumer at a time',
-      );
-    }
-    this.#catchAll = subscription;
-    const waiting = this.#unclaimed;
-    this.#unclaimed = [];
-    for (const message of waiting) subscription.push(message);
-  }
-
   #enter(filter: string, subscription: AnySubscription, options: SubscribeOptions): FilterEntry {
     const request = subscriptionRequest(filter, options);
+    const entry = this.#entries.get(filter) ?? {
+      filter,
+      matchFilter: matchFilterOf(filter),
+      identifier: this.#nextIdentifier++,
+      subscriptions: new Set(),
+      request,
+      isGranted: false,
+    };
     this.#leaving.delete(filter);
-    let entry = this.#entries.get(filter);
-    if (entry === undefined) {
-      entry = {
-        filter,
-        matchFilter: parseSharedFilter(filter)?.filter ?? filter,
-        identifier: this.#nextIdentifier++,
-        subscriptions: new Set(),
-        request,
-        isGranted: false,
-      };
-      this.#entries.set(filter, entry);
-    }
+    this.#entries.set(filter, entry);
     // The newest options win, as they do at the server.
     entry.request = request;
     entry.isGranted = false;
@@ -154,11 +134,8 @@ export class Subscriptions {
 
   end(): void {
     this.#connection = undefined;
-    for (const [id, request] of this.#requests) {
-      this.#ids.free(id);
-      // Nothing is lost: the filter is given up on the next connection, if the server still has it then.
-      request.settle(undefined);
-    }
+    // Nothing is lost: the filter is given up on the next connection, if the server still has it then.
+    for (const request of this.#requests.values()) request.onLost();
     this.#requests.clear();
   }
 
@@ -170,14 +147,15 @@ export class Subscriptions {
     let batchSize = 0;
     for (const entry of entries) {
       const size = encodedSize(subscribePacket(1, [entry], connection), connection.version);
-      const refusal = filterLimit(entry, limits, size);
-      if (refusal !== undefined) {
-        this.#onResult(entry, refusal.reasonCode ?? ReasonCode.UnspecifiedError, refusal);
+      try {
+        checkFilter(entry, limits, size);
+      } catch (refusal) {
+        const error = refusal as ClientError;
+        this.#onResult(entry, error.reasonCode!, error);
         continue;
       }
       // A SUBSCRIBE has one identifier for all of its filters, so with identifiers each filter has its own packet.
-      const isFull = limits.subscriptionIdentifierAvailable || batchSize + size > limits.maximumPacketSize;
-      if (batch.length > 0 && isFull) {
+      if (limits.subscriptionIdentifierAvailable || batchSize + size > limits.maximumPacketSize) {
         this.#sendBatch(connection, batch);
         batch = [];
         batchSize = 0;
@@ -185,81 +163,63 @@ export class Subscriptions {
       batch.push(entry);
       batchSize += size;
     }
-    if (batch.length > 0) this.#sendBatch(connection, batch);
+    this.#sendBatch(connection, batch);
   }
 
   #sendBatch(connection: Connection, entries: readonly FilterEntry[]): void {
-    const id = this.#ids.take();
-    if (id === 0) {
+    if (entries.length === 0) return;
+    const packetId = this.#ids.take();
+    if (packetId === 0) {
       const error = new ClientError('TOBYMQ_SERVER_LIMIT', 'no packet identifier is free for a SUBSCRIBE');
       for (const entry of entries) this.#onResult(entry, ReasonCode.UnspecifiedError, error);
       return;
     }
-    this.#requests.set(id, { entries, leaving: [], settle: () => {} });
-    connection.send(subscribePacket(id, entries, connection));
+    this.#requests.set(packetId, {
+      answerType: PacketType.Suback,
+      onAnswer: (reasonCodes) => {
+        // [MQTT-3.8.4-6]
+        if (reasonCodes.length !== entries.length)
+          throw protocolError(`SUBACK has ${reasonCodes.length} codes for ${entries.length} filters`);
+        for (const [i, entry] of entries.entries()) this.#onResult(entry, reasonCodes[i]!);
+      },
+      onLost: () => {},
+    });
+    connection.send(subscribePacket(packetId, entries, connection));
   }
 
   #sendUnsubscribe(filters: readonly string[]): Promise<void> {
     const connection = this.#connection;
     if (connection === undefined || filters.length === 0) return Promise.resolve();
-    const id = this.#ids.take();
-    if (id === 0) return Promise.resolve();
+    const packetId = this.#ids.take();
+    if (packetId === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#requests.set(id, {
-        entries: [],
-        leaving: filters,
-        settle: (error) => (error === undefined ? resolve() : reject(error)),
+      this.#requests.set(packetId, {
+        answerType: PacketType.Unsuback,
+        onAnswer: (reasonCodes) => {
+          for (const [i, filter] of filters.entries()) {
+            const reasonCode = reasonCodes[i] ?? 0;
+            const what = `refused to end the subscription to ${filter}`;
+            // What the server refuses to give up goes on coming, and goes on being unwanted.
+            if (reasonCode < 0x80) this.#leaving.delete(filter);
+            else reject(serverError('TOBYMQ_UNSUBSCRIBE_REFUSED', what, reasonCode, undefined, filter));
+          }
+          this.routes.clear();
+          resolve();
+        },
+        onLost: resolve,
       });
-      connection.send({ type: PacketType.Unsubscribe, packetId: id, filters });
+      connection.send({ type: PacketType.Unsubscribe, packetId, filters });
     });
   }
 
-  onPacket(packet: Packet): void {
-    if (packet.type === PacketType.Suback) {
-      const request = this.#requests.get(packet.packetId);
-      if (request === undefined || request.entries.length === 0) return;
-      const { entries } = request;
-      // [MQTT-3.8.4-6]
-      if (packet.reasonCodes.length !== entries.length) {
-        throw violation(
-          ReasonCode.ProtocolError,
-          `SUBACK has ${packet.reasonCodes.length} codes for ${entries.length} filters`,
-        );
-      }
-      this.#finish(packet.packetId);
-      for (const [i, entry] of entries.entries()) this.#onResult(entry, packet.reasonCodes[i]!, undefined);
-    } else if (packet.type === PacketType.Unsuback) {
-      const request = this.#requests.get(packet.packetId);
-      if (request === undefined || request.leaving.length === 0) return;
-      this.#finish(packet.packetId);
-      for (const [i, filter] of request.leaving.entries()) {
-        // What the server refuses to give up goes on coming, and goes on being unwanted.
-        if ((packet.reasonCodes[i] ?? 0) < 0x80) this.#leaving.delete(filter);
-      }
-      this.routes.clear();
-      const failed = packet.reasonCodes.findIndex((code) => code >= 0x80);
-      const filter = request.leaving[failed];
-      request.settle(
-        filter === undefined
-          ? undefined
-          : new ClientError(
-              'TOBYMQ_UNSUBSCRIBE_REFUSED',
-              `the server refused to end the subscription to ${filter} with ${hex(packet.reasonCodes[failed]!)}`,
-              {
-                reasonCode: packet.reasonCodes[failed],
-                topic: filter,
-              },
-            ),
-      );
-    }
-  }
-
-  #finish(packetId: number): void {
+  onPacket({ type, packetId, reasonCodes }: Suback | Unsuback): void {
+    const request = this.#requests.get(packetId);
+    if (request?.answerType !== type) return;
     this.#requests.delete(packetId);
-    this.#ids.free(packetId);
+    request.onAnswer(reasonCodes);
   }
 
-  #onResult(entry: FilterEntry, reasonCode: number, error: ClientError | undefined): void {
+  #onResult(entry: FilterEntry, reasonCode: number, error?: ClientError): void {
     entry.isGranted = reasonCode < 0x80;
     if (!entry.isGranted && this.#entries.get(entry.filter) === entry) {
       // The server does not have it, so it is not asked for again on the next connection.
@@ -270,80 +230,70 @@ export class Subscriptions {
   }
 
   /** Hands a message to everybody whose subscription it is for. */
-  deliver(
-    route: TopicRoute,
-    identifiers: readonly number[] | undefined,
-    receipt: Receipt | undefined,
-    create: (receipt: Receipt | undefined) => Message<unknown, unknown>,
-  ): void {
+  deliver(route: TopicRoute, publish: Publish, receipt: Receipt | undefined): void {
     const { targets } = route;
+    const identifiers = publish.properties?.subscriptionIdentifiers;
     if (targets.length === 0) {
-      this.#onUnclaimed(create(receipt), route.isUnwanted);
+      this.#onUnclaimed(new Message(route.topic, publish, receipt), route.isUnwanted);
     } else if (route.identifiers.length === 1 || identifiers === undefined) {
-      this.#handOver(targets, receipt, create);
+      handOver(route, targets, publish, receipt);
     } else {
       const chosen = targets.filter(({ entry }) => identifiers.includes(entry.identifier));
       if (chosen.length > 0) {
-        this.#handOver(chosen, receipt, create);
+        handOver(route, chosen, publish, receipt);
       } else if (identifiers.some((identifier) => route.identifiers.includes(identifier))) {
         // The copy for a second filter of a subscription that gets its message with the first.
         receipt?.done(0);
       } else {
         // Identifiers of an earlier process mean nothing to us: then the topic decides alone.
-        this.#handOver(targets, receipt, create);
+        handOver(route, targets, publish, receipt);
       }
     }
   }
 
-  #handOver(
-    targets: readonly RouteTarget[],
-    receipt: Receipt | undefined,
-    create: (receipt: Receipt | undefined) => Message<unknown, unknown>,
-  ): void {
-    if (receipt !== undefined) receipt.holders = targets.length;
-    for (const { subscription } of targets) subscription.push(create(receipt));
-  }
-
   #onUnclaimed(message: Message<unknown, unknown>, isUnwanted: boolean): void {
+    const { unclaimed, onError } = this.#settings;
+    const { topic } = message;
     if (this.#catchAll !== undefined) {
       this.#catchAll.push(message);
-    } else if (isUnwanted || this.#discardsUnclaimed) {
+    } else if (isUnwanted || unclaimed === 'discard') {
       message.ack();
-    } else if (message.qos === 0 && this.#unclaimed.length >= defaults.inHand) {
-      this.droppedCount++;
-      if (this.droppedCount === 1) {
-        this.#report(
-          new ClientError(
-            'TOBYMQ_MESSAGE_DROPPED',
-            `no subscription matches ${message.topic}, and ${defaults.inHand} messages wait already`,
-            {
-              topic: message.topic,
-            },
-          ),
-        );
-      }
-    } else {
+    } else if (message.qos > 0 || this.#unclaimed.length < inHandMax) {
       this.#unclaimed.push(message);
+    } else if (++this.droppedCount === 1) {
+      const what = `no subscription matches ${topic}, and ${inHandMax} messages wait already`;
+      onError(new ClientError('TOBYMQ_MESSAGE_DROPPED', what, { topic }));
     }
   }
 
   /** Gives waiting messages to a subscription that has just come. */
   #claim(): void {
-    if (this.#unclaimed.length === 0) return;
     const waiting = this.#unclaimed;
     this.#unclaimed = [];
     for (const message of waiting) {
       const [target] = this.routes.byName(message.topic).targets;
-      if (target === undefined) this.#unclaimed.push(message);
-      else target.subscription.push(message);
+      const taker = target?.subscription ?? this.#catchAll;
+      if (taker === undefined) this.#unclaimed.push(message);
+      else taker.push(message);
     }
   }
 
   failAll(error: ClientError | undefined): void {
-    for (const request of this.#requests.values()) request.settle(undefined);
-    this.#requests.clear();
-    for (const subscription of this.all()) subscription.end(error);
+    this.end();
+    for (const { subscriptions } of this.#entries.values())
+      for (const subscription of subscriptions) subscription.end(error);
+    this.#catchAll?.end(error);
     this.#entries.clear();
     this.routes.clear();
   }
+}
+
+function handOver(
+  { topic }: TopicRoute,
+  targets: readonly RouteTarget[],
+  publish: Publish,
+  receipt: Receipt | undefined,
+): void {
+  if (receipt !== undefined) receipt.holders = targets.length;
+  for (const { subscription } of targets) subscription.push(new Message(topic, publish, receipt));
 }

@@ -15,7 +15,7 @@ export class OutgoingAliases {
   readonly #maximum: number;
   /** Insertion order is the age. */
   readonly #known = new Map<string, AliasUse>();
-  #seenOnce = new Set<string>();
+  readonly #seenOnce = new Set<string>();
 
   /** The server's Topic Alias Maximum, or our own if it is smaller. */
   constructor(maximum: number) {
@@ -28,7 +28,7 @@ export class OutgoingAliases {
     const known = this.#known.get(topic);
     if (known !== undefined) return known;
     if (!this.#seenOnce.delete(topic)) {
-      if (this.#seenOnce.size >= this.#maximum * 4) this.#seenOnce = new Set();
+      if (this.#seenOnce.size >= this.#maximum * 4) this.#seenOnce.clear();
       this.#seenOnce.add(topic);
       return undefined;
     }

@@ -1,9 +1,9 @@
-// From the topic bytes of a PUBLISH to those who get the message. Devices send on the same topics again and again, so
-// the answer is kept: a topic that was seen before costs a comparison of its bytes, no string and no matching.
+// From the topic of a PUBLISH to those who get the message. Devices send on the same topics again and again, so the
+// answer is kept: a topic that was seen before costs no matching.
 
-import { matches, type PublishReader, parseSharedFilter, ReasonCode, readTopic } from '@tobymq/codec';
-import { violation } from './errors.ts';
-import type { FilterEntry } from './filters.ts';
+import { matches, type Publish, ReasonCode } from '@tobymq/codec';
+import { protocolError, violation } from './errors.ts';
+import { type FilterEntry, matchFilterOf } from './filters.ts';
 import type { Subscription } from './subscription.ts';
 
 /** A subscription that a topic is for, and the first of its filters that matches. */
@@ -14,7 +14,6 @@ export interface RouteTarget {
 
 export interface TopicRoute {
   readonly topic: string;
-  readonly bytes: Uint8Array;
   readonly targets: readonly RouteTarget[];
   /** The subscription identifiers of all filters that match. */
   readonly identifiers: readonly number[];
@@ -22,17 +21,13 @@ export interface TopicRoute {
   readonly isUnwanted: boolean;
 }
 
-/** A power of two; a collision costs a string and a look into the map. */
-const slotCount = 256;
 const routesMax = 4096;
-const noBytes = new Uint8Array(0);
 
 export class TopicRoutes {
   readonly #entries: ReadonlyMap<string, FilterEntry>;
   readonly #leaving: ReadonlySet<string>;
   readonly #aliasMaximum: number;
   readonly #byName = new Map<string, TopicRoute>();
-  #slots: (TopicRoute | undefined)[] = new Array(slotCount).fill(undefined);
   /** The server's topic aliases on this connection. [MQTT-3.3.2-7] */
   #aliases: string[] = [];
 
@@ -50,48 +45,25 @@ export class TopicRoutes {
   /** Subscriptions have changed. */
   clear(): void {
     this.#byName.clear();
-    this.#slots.fill(undefined);
   }
 
   /** The route of a PUBLISH, whose topic may be an alias. */
-  of(publish: PublishReader, bytes: Uint8Array): TopicRoute {
-    const { topicStart: start, topicEnd: end, topicAlias: alias } = publish;
-    if (alias > 0) {
-      // [MQTT-3.3.2-11]
-      if (alias > this.#aliasMaximum) {
-        throw violation(
-          ReasonCode.TopicAliasInvalid,
-          `topic alias ${alias} is above our maximum of ${this.#aliasMaximum}`,
-        );
-      }
-      if (start === end) {
-        const topic = this.#aliases[alias];
-        if (topic === undefined)
-          throw violation(ReasonCode.ProtocolError, `topic alias ${alias} was never set`);
-        return this.byName(topic);
-      }
+  of({ topic, properties }: Publish): TopicRoute {
+    const alias = properties?.topicAlias ?? 0;
+    // [MQTT-3.3.2-11]
+    if (alias > this.#aliasMaximum) {
+      throw violation(
+        ReasonCode.TopicAliasInvalid,
+        `topic alias ${alias} is above our maximum of ${this.#aliasMaximum}`,
+      );
     }
-    const route = this.#bySlot(bytes, start, end);
-    if (alias > 0) this.#aliases[alias] = route.topic;
-    return route;
-  }
-
-  #bySlot(bytes: Uint8Array, start: number, end: number): TopicRoute {
-    const length = end - start;
-    // Topics of one device differ at the end, devices in the middle.
-    const slot =
-      (length * 31 + bytes[end - 1]! * 7 + bytes[start + (length >> 1)]! * 13 + bytes[end - 2]!) &
-      (slotCount - 1);
-    const known = this.#slots[slot];
-    if (known !== undefined && isSame(known.bytes, bytes, start, length)) return known;
-    const topic = readTopic(bytes, start, end);
-    let route = this.byName(topic);
-    if (route.bytes.length === 0) {
-      route = { ...route, bytes: bytes.slice(start, end) };
-      this.#byName.set(topic, route);
+    if (topic !== '') {
+      this.#aliases[alias] = topic;
+      return this.byName(topic);
     }
-    this.#slots[slot] = route;
-    return route;
+    const meant = this.#aliases[alias];
+    if (meant === undefined) throw protocolError(`topic alias ${alias} was never set`);
+    return this.byName(meant);
   }
 
   byName(topic: string): TopicRoute {
@@ -116,17 +88,8 @@ export class TopicRoutes {
           targets.push({ subscription, entry });
       }
     }
-    let isUnwanted = false;
-    if (targets.length === 0) {
-      for (const filter of this.#leaving)
-        isUnwanted ||= matches(parseSharedFilter(filter)?.filter ?? filter, topic);
-    }
-    return { topic, bytes: noBytes, targets, identifiers, isUnwanted };
+    const isUnwanted =
+      targets.length === 0 && [...this.#leaving].some((filter) => matches(matchFilterOf(filter), topic));
+    return { topic, targets, identifiers, isUnwanted };
   }
-}
-
-function isSame(known: Uint8Array, bytes: Uint8Array, start: number, length: number): boolean {
-  if (known.length !== length) return false;
-  for (let i = 0; i < length; i++) if (known[i] !== bytes[start + i]) return false;
-  return true;
 }

@@ -2,7 +2,7 @@
 // the end for all further levels. The names become typed parameters, the codec gives the type of the value.
 
 import { checkTopicFilter } from '@tobymq/codec';
-import { ClientError, messageOf } from './errors.ts';
+import { causedBy, invalidTopic } from './errors.ts';
 import type { WillOptions } from './options.ts';
 import type { Payload, PublishOptions } from './outgoing-message.ts';
 import { bytes, type ValueCodec } from './value-codecs.ts';
@@ -42,17 +42,16 @@ export function encodeValue<V>(codec: ValueCodec<V>, value: V, name: string): Pa
   try {
     return codec.encode(value);
   } catch (cause) {
-    throw new ClientError(
-      'TOBYMQ_VALUE_INVALID',
-      `the value for ${name} cannot be encoded: ${messageOf(cause)}`,
-      { topic: name, cause },
-    );
+    throw causedBy(cause, 'TOBYMQ_VALUE_INVALID', `the value for ${name} cannot be encoded`, name);
   }
 }
 
 interface Level {
   readonly literal: string;
-  readonly param: string;
+  /** The name in the braces, if it is a parameter. */
+  readonly param: string | undefined;
+  /** It stands for all further levels. */
+  readonly isRest: boolean;
 }
 
 /** A declared topic: a filter to subscribe to, and a factory of names to publish to. */
@@ -62,56 +61,40 @@ export class TopicPattern<V, P> {
   readonly filter: string;
   readonly codec: ValueCodec<V>;
   readonly #levels: readonly Level[];
-  readonly #hasRest: boolean;
 
   constructor(template: string, codec: ValueCodec<V>) {
     this.template = template;
     this.codec = codec;
-    const levels: Level[] = [];
-    let hasRest = false;
-    for (const level of template.split('/')) {
-      const param = /^\{(\w+)(\.\.\.)?\}$/.exec(level);
-      if (hasRest || (param === null && /[{}+#]/.test(level))) {
-        throw new ClientError(
-          'TOBYMQ_TOPIC_INVALID',
-          `the topic template ${template} is wrong at "${level}": braces take a whole level, {name...} is the last one, wildcards have no place`,
-          { topic: template },
-        );
+    this.#levels = template.split('/').map((literal, i, { length }) => {
+      const [, param, dots] = /^\{(\w+)(\.\.\.)?\}$/.exec(literal) ?? [];
+      const isRest = dots !== undefined;
+      if (param === undefined ? /[{}+#]/.test(literal) : isRest && i < length - 1) {
+        const rules = 'braces take a whole level, {name...} is the last one, wildcards have no place';
+        throw invalidTopic(template, `the topic template ${template} is wrong at "${literal}": ${rules}`);
       }
-      hasRest = param?.[2] !== undefined;
-      levels.push({ literal: param === null ? level : '', param: param?.[1] ?? '' });
-    }
-    this.#levels = levels;
-    this.#hasRest = hasRest;
-    const last = levels.length - 1;
-    this.filter = levels
-      .map((level, i) => (level.param === '' ? level.literal : hasRest && i === last ? '#' : '+'))
+      return { literal, param, isRest };
+    });
+    this.filter = this.#levels
+      .map(({ literal, param, isRest }) => (param === undefined ? literal : isRest ? '#' : '+'))
       .join('/');
     const problem = checkTopicFilter(this.filter);
-    if (problem !== undefined)
-      throw new ClientError('TOBYMQ_TOPIC_INVALID', `the topic template ${template} ${problem}`, {
-        topic: template,
-      });
+    if (problem !== undefined) throw invalidTopic(template, `the topic template ${template} ${problem}`);
   }
 
   /** The topic name with these parameters. */
   at(...args: keyof P extends never ? [params?: P] : [params: P]): TopicAddress<V> {
     const params = (args[0] ?? {}) as Readonly<Record<string, string>>;
-    const last = this.#levels.length - 1;
-    const name = this.#levels.map(({ literal, param }, i) => {
-      if (param === '') return literal;
+    const levels = this.#levels.map(({ literal, param, isRest }) => {
+      if (param === undefined) return literal;
       const value = params[param];
-      const isRest = this.#hasRest && i === last;
       if (typeof value !== 'string' || /[+#\0]/.test(value) || (!isRest && value.includes('/'))) {
-        throw new ClientError(
-          'TOBYMQ_TOPIC_INVALID',
-          `the parameter ${param} of ${this.template} is ${String(value)}: expected ${isRest ? 'levels' : 'one level'} without wildcards`,
-          { topic: this.template },
-        );
+        const expected = `expected ${isRest ? 'levels' : 'one level'} without wildcards`;
+        const what = `the parameter ${param} of ${this.template} is ${String(value)}: ${expected}`;
+        throw invalidTopic(this.template, what);
       }
       return value;
     });
-    return new TopicAddress(name.join('/'), this.codec);
+    return new TopicAddress(levels.join('/'), this.codec);
   }
 
   /** The parameters of a topic name, `undefined` if it is not one of this topic. */
@@ -119,15 +102,13 @@ export class TopicPattern<V, P> {
     const given = name.split('/');
     const levels = this.#levels;
     const last = levels.length - 1;
-    if (this.#hasRest ? given.length < last : given.length !== levels.length) return undefined;
+    // `{name...}` may stand for no level at all.
+    if (levels[last]!.isRest ? given.length < last : given.length !== levels.length) return undefined;
     const params: Record<string, string> = {};
     for (let i = 0; i <= last; i++) {
-      const { literal, param } = levels[i]!;
-      if (param === '') {
-        if (given[i] !== literal) return undefined;
-      } else {
-        params[param] = this.#hasRest && i === last ? given.slice(i).join('/') : given[i]!;
-      }
+      const { literal, param, isRest } = levels[i]!;
+      if (param !== undefined) params[param] = isRest ? given.slice(i).join('/') : given[i]!;
+      else if (given[i] !== literal) return undefined;
     }
     return params as P;
   }

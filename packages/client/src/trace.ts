@@ -1,6 +1,7 @@
 // The debug hook: every packet in both directions as data, with secrets taken out.
 
-import { type Packet, type PacketInput, PacketType } from '@tobymq/codec';
+import type { Packet, PacketInput } from '@tobymq/codec';
+import { bytesOf } from './outgoing-message.ts';
 
 /** One packet that was sent or received. */
 export interface TraceEvent {
@@ -9,18 +10,14 @@ export interface TraceEvent {
   readonly packet: Packet | PacketInput;
 }
 
-const placeholder = new TextEncoder().encode('<redacted>');
+const secrets: unknown[] = ['password', 'authenticationData'];
+const placeholder = bytesOf('<redacted>');
 
-/** The packet without what a log must not contain. */
-export function redact(packet: Packet | PacketInput): Packet | PacketInput {
-  let safe = packet;
-  if (safe.type === PacketType.Connect && safe.password !== undefined)
-    safe = { ...safe, password: placeholder };
-  if (
-    (safe.type === PacketType.Connect || safe.type === PacketType.Connack || safe.type === PacketType.Auth) &&
-    safe.properties?.authenticationData !== undefined
-  ) {
-    return { ...safe, properties: { ...safe.properties, authenticationData: placeholder } } as PacketInput;
-  }
-  return safe;
+/** The packet, or the properties of one, without what a log must not contain. */
+export function redact<T extends object>(packet: T): T {
+  const redacted = Object.entries(packet).map(([name, value]) => {
+    if (value !== undefined && secrets.includes(name)) return [name, placeholder];
+    return [name, name === 'properties' && value !== undefined ? redact(value) : value];
+  });
+  return Object.fromEntries(redacted) as T;
 }

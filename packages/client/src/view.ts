@@ -5,14 +5,15 @@
 // counts as deleted only when the server has finished sending and the key was not among them. So a reconnect reports
 // exactly what changed meanwhile.
 
+import { limitCall } from './call-limits.ts';
 import type { Client } from './client.ts';
-import type { Clock } from './clock.ts';
-import type { CoreListener } from './core.ts';
-import { type Duration, milliseconds } from './duration.ts';
-import { ClientError, messageOf } from './errors.ts';
+import { within } from './clock.ts';
+import type { Core, CoreListener } from './core.ts';
+import type { Duration } from './duration.ts';
+import { ClientError, causedBy } from './errors.ts';
 import { Inbox } from './inbox.ts';
 import type { Message } from './message.ts';
-import type { PublishOptions } from './outgoing-message.ts';
+import { bytesOf, type PublishOptions } from './outgoing-message.ts';
 import type { Subscription } from './subscription.ts';
 import { encodeValue, type TopicPattern } from './topic.ts';
 
@@ -43,9 +44,9 @@ export interface WaitForOptions {
 
 interface Entry<V, P> {
   readonly key: P;
-  value: V;
-  payload: Uint8Array;
-  readonly history: PastValue<V>[];
+  readonly value: V;
+  readonly payload: Uint8Array;
+  readonly history: readonly PastValue<V>[];
   /** Number of the last reading in which the server sent it. */
   reading: number;
 }
@@ -54,11 +55,7 @@ interface Entry<V, P> {
 const QUIET_MS = 200;
 
 /** What a view needs of the client beside its public methods. */
-export interface ViewHost {
-  readonly listeners: Set<CoreListener>;
-  readonly clock: Clock;
-  report(error: ClientError): void;
-}
+export type ViewHost = Pick<Core, 'listeners' | 'settings' | 'report'>;
 
 /**
  * A live map over retained topics; `client.view()` makes one.
@@ -147,8 +144,7 @@ export class View<V, P> implements AsyncDisposable {
   /** Sets a value; resolves when the server has it. */
   async set(key: P, value: V, options: Omit<PublishOptions, 'retain'> = {}): Promise<void> {
     const name = this.#name(key);
-    const payload = encodeValue(this.#pattern.codec, value, name);
-    const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
+    const bytes = bytesOf(encodeValue(this.#pattern.codec, value, name));
     if (bytes.length === 0) {
       throw new ClientError('TOBYMQ_VALUE_INVALID', `an empty payload would delete ${name}`, { topic: name });
     }
@@ -164,7 +160,7 @@ export class View<V, P> implements AsyncDisposable {
   changes(): AsyncIterableIterator<Change<V, P>> {
     const inbox: Inbox<Change<V, P>> = new Inbox(() => this.#inboxes.delete(inbox));
     if (this.#end === undefined) this.#inboxes.add(inbox);
-    else inbox.end(undefined);
+    else inbox.end();
     return inbox;
   }
 
@@ -180,36 +176,27 @@ export class View<V, P> implements AsyncDisposable {
     options: WaitForOptions = {},
   ): Promise<V | undefined> {
     const name = this.#name(key);
-    const { signal } = options;
-    return new Promise((resolve, reject) => {
-      const { clock } = this.#host;
-      const timeoutMs = options.timeout === undefined ? undefined : milliseconds(options.timeout, 'timeout');
-      const fail = (code: 'TOBYMQ_TIMEOUT' | 'TOBYMQ_ABORTED', what: string): void =>
-        finish(() => reject(new ClientError(code, what, { topic: name, cause: signal?.reason })));
-      const onAbort = (): void => fail('TOBYMQ_ABORTED', `waiting for ${name} was aborted`);
-      const timer =
-        timeoutMs === undefined
-          ? undefined
-          : clock.setTimeout(
-              () => fail('TOBYMQ_TIMEOUT', `${name} was not as expected after ${timeoutMs} ms`),
-              timeoutMs,
-            );
-      const finish = (settle: () => void): void => {
-        clock.clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-        this.#watchers.delete(look);
-        settle();
-      };
-      const look = (): void => {
-        const end = this.#end;
+    let forgetLimits = (): void => {};
+    let look = (): void => {};
+    const reached = new Promise<V | undefined>((resolve, reject) => {
+      look = () => {
         const value = this.#entries.get(name)?.value;
-        if (end !== undefined) finish(() => reject(end));
-        else if (condition(value)) finish(() => resolve(value));
+        if (this.#end !== undefined) reject(this.#end);
+        else if (condition(value)) resolve(value);
       };
       this.#watchers.add(look);
-      signal?.addEventListener('abort', onAbort);
-      if (signal?.aborted === true) onAbort();
-      else look();
+      forgetLimits = limitCall(
+        this.#host.settings.clock,
+        options,
+        `${name} was not as expected`,
+        name,
+        reject,
+      );
+      look();
+    });
+    return reached.finally(() => {
+      forgetLimits();
+      this.#watchers.delete(look);
     });
   }
 
@@ -244,7 +231,7 @@ export class View<V, P> implements AsyncDisposable {
     const { topic, payload, retain } = message;
     // In 5.0 the flag tells what was retained; before, live messages never have it, so each one counts.
     if (!retain && this.#client.protocolVersion === 5) return;
-    if (retain) this.#lastRetainedAt = this.#host.clock.now();
+    if (retain) this.#lastRetainedAt = this.#host.settings.clock.now();
     const arrivals = this.#arrivals.get(topic);
     if (arrivals !== undefined) this.#arrivals.set(topic, arrivals + 1);
     this.#apply(topic, payload.slice());
@@ -266,26 +253,17 @@ export class View<V, P> implements AsyncDisposable {
     try {
       value = this.#pattern.codec.decode(payload);
     } catch (cause) {
-      const what = `the retained message on ${name} cannot be decoded: ${messageOf(cause)}`;
-      this.#host.report(new ClientError('TOBYMQ_VALUE_INVALID', what, { topic: name, cause }));
+      const what = `the retained message on ${name} cannot be decoded`;
+      this.#host.report(causedBy(cause, 'TOBYMQ_VALUE_INVALID', what, name));
       return;
     }
-    const previous = entry?.value;
-    if (entry === undefined) {
-      this.#entries.set(name, { key, value, payload, history: [], reading: this.#reading });
-    } else {
-      this.#remember(entry);
-      entry.value = value;
-      entry.payload = payload;
-      entry.reading = this.#reading;
-    }
-    this.#announce({ key, topic: name, value, previous });
-  }
-
-  #remember(entry: Entry<V, P>): void {
-    if (this.#historyMax === 0) return;
-    entry.history.push({ value: entry.value, at: this.#host.clock.now() });
-    if (entry.history.length > this.#historyMax) entry.history.shift();
+    const past =
+      entry === undefined
+        ? []
+        : [...entry.history, { value: entry.value, at: this.#host.settings.clock.now() }];
+    const history = past.slice(Math.max(0, past.length - this.#historyMax));
+    this.#entries.set(name, { key, value, payload, history, reading: this.#reading });
+    this.#announce({ key, topic: name, value, previous: entry?.value });
   }
 
   #remove(name: string, entry: Entry<V, P>): void {
@@ -300,7 +278,7 @@ export class View<V, P> implements AsyncDisposable {
 
   /** Waits until the server has sent its retained messages, and deletes what was not among them. */
   async #finishReading(reading: number): Promise<void> {
-    const { clock } = this.#host;
+    const { clock } = this.#host.settings;
     const startedAt = clock.now();
     await this.#barrier();
     const answeredAt = clock.now();
@@ -310,9 +288,7 @@ export class View<V, P> implements AsyncDisposable {
       const leftMs = Math.max(this.#lastRetainedAt, answeredAt) + quietMs - clock.now();
       // The first reading deletes nothing, so if nothing has come there is nothing to wait for.
       if (leftMs <= 0 || (reading === 1 && this.#lastRetainedAt === 0)) break;
-      await new Promise<void>((resolve) => {
-        clock.setTimeout(() => resolve(), leftMs);
-      });
+      await within(clock, leftMs);
     }
     for (const [name, entry] of [...this.#entries]) {
       if (entry.reading !== reading) this.#remove(name, entry);
@@ -331,7 +307,7 @@ export class View<V, P> implements AsyncDisposable {
     if (this.#end !== undefined) return;
     this.#end = error;
     this.#host.listeners.delete(this.#listener);
-    for (const inbox of this.#inboxes) inbox.end(undefined);
+    for (const inbox of this.#inboxes) inbox.end();
     this.#inboxes.clear();
     for (const look of [...this.#watchers]) look();
   }

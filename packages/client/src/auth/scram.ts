@@ -30,54 +30,46 @@ const decoder = new TextDecoder();
  * @example
  * await connect('mqtts://broker.example', { auth: scramSha256({ username: 'ana', password: 'secret' }) });
  */
-export function scramSha256(options: ScramOptions): EnhancedAuth {
-  const newNonce = options.nonce ?? randomNonce;
-  let nonce = '';
+export function scramSha256({ username, password, nonce = randomNonce }: ScramOptions): EnhancedAuth {
+  let ownNonce = '';
   let firstBare = '';
-  let expectedSignature = '';
+  let expectedSignature: string | undefined;
 
   return {
     method: 'SCRAM-SHA-256',
 
     start() {
-      nonce = newNonce();
-      expectedSignature = '';
-      firstBare = `n=${escapeName(options.username.normalize('NFKC'))},r=${nonce}`;
+      ownNonce = nonce();
+      expectedSignature = undefined;
+      firstBare = `n=${escapeName(username.normalize('NFKC'))},r=${ownNonce}`;
       return encoder.encode(`n,,${firstBare}`);
     },
 
     async respond(data) {
       const serverFirst = decoder.decode(data);
       const { r: fullNonce, s: salt, i: iterations } = attributes(serverFirst);
-      if (fullNonce === undefined || salt === undefined || iterations === undefined) {
-        throw failure('the challenge of the server is incomplete');
-      }
-      if (!fullNonce.startsWith(nonce) || fullNonce.length === nonce.length) {
+      if (!fullNonce || !salt || !iterations) throw failure('the challenge of the server is incomplete');
+      if (!fullNonce.startsWith(ownNonce) || fullNonce === ownNonce)
         throw failure('the server does not continue our nonce');
-      }
       const rounds = Number(iterations);
-      if (!Number.isInteger(rounds) || rounds < ITERATIONS_MIN || rounds > ITERATIONS_MAX) {
-        throw failure(
-          `the server asks for ${iterations} iterations, expected ${ITERATIONS_MIN} to ${ITERATIONS_MAX}`,
-        );
-      }
+      if (!(rounds >= ITERATIONS_MIN && rounds <= ITERATIONS_MAX))
+        throw failure(`the server asks for ${iterations} iterations, which is too few or too many`);
       const finalBare = `c=biws,r=${fullNonce}`;
       const authMessage = `${firstBare},${serverFirst},${finalBare}`;
-      const salted = await saltedPassword(options.password.normalize('NFKC'), fromBase64(salt), rounds);
+      const salted = await saltedPassword(password.normalize('NFKC'), fromBase64(salt), rounds);
       const clientKey = await hmac(salted, 'Client Key');
-      const storedKey = new Uint8Array(await crypto.subtle.digest('SHA-256', clientKey));
+      const storedKey = await crypto.subtle.digest('SHA-256', clientKey);
       const signature = await hmac(storedKey, authMessage);
-      const proof = clientKey.map((byte, index) => byte ^ (signature[index] as number));
+      const proof = clientKey.map((byte, index) => byte ^ signature[index]!);
       expectedSignature = toBase64(await hmac(await hmac(salted, 'Server Key'), authMessage));
       return encoder.encode(`${finalBare},p=${toBase64(proof)}`);
     },
 
     finish(data) {
       const { v: signature, e: error } = attributes(decoder.decode(data));
-      if (error !== undefined) throw failure(`the server says ${error}`);
-      if (expectedSignature === '' || signature !== expectedSignature) {
+      if (error) throw failure(`the server says ${error}`);
+      if (!signature || signature !== expectedSignature)
         throw failure('the server does not prove that it knows the password');
-      }
     },
   };
 }
@@ -86,37 +78,35 @@ function failure(what: string): ClientError {
   return new ClientError('TOBYMQ_AUTH_FAILED', `SCRAM-SHA-256: ${what}`);
 }
 
-/** The comma-separated `name=value` parts of a SCRAM message. */
+/** The comma-separated `name=value` parts of a SCRAM message; names are single letters. */
 function attributes(message: string): Partial<Record<string, string>> {
-  const found: Record<string, string> = {};
-  for (const part of message.split(',')) {
-    if (part[1] === '=') found[part[0] as string] = part.slice(2);
-  }
-  return found;
+  return Object.fromEntries(message.split(',').map((part) => [part[0], part.slice(2)]));
 }
 
 function escapeName(name: string): string {
   return name.replaceAll('=', '=3D').replaceAll(',', '=2C');
 }
 
-async function saltedPassword(
-  password: string,
-  salt: Uint8Array<ArrayBuffer>,
-  iterations: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const key = await crypto.subtle.importKey('raw', encoder.encode(password), 'PBKDF2', false, ['deriveBits']);
-  const bits = await crypto.subtle.deriveBits(
-    { name: 'PBKDF2', hash: 'SHA-256', salt, iterations },
-    key,
-    256,
-  );
-  return new Uint8Array(bits);
+function importKey(
+  bytes: BufferSource,
+  algorithm: string | HmacImportParams,
+  usage: KeyUsage,
+): Promise<CryptoKey> {
+  return crypto.subtle.importKey('raw', bytes, algorithm, false, [usage]);
 }
 
-async function hmac(key: Uint8Array<ArrayBuffer>, text: string): Promise<Uint8Array<ArrayBuffer>> {
-  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-  const imported = await crypto.subtle.importKey('raw', key, algorithm, false, ['sign']);
-  return new Uint8Array(await crypto.subtle.sign('HMAC', imported, encoder.encode(text)));
+async function saltedPassword(
+  password: string,
+  salt: BufferSource,
+  iterations: number,
+): Promise<BufferSource> {
+  const key = await importKey(encoder.encode(password), 'PBKDF2', 'deriveBits');
+  return crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt, iterations }, key, 256);
+}
+
+async function hmac(secret: BufferSource, text: string): Promise<Uint8Array<ArrayBuffer>> {
+  const key = await importKey(secret, { name: 'HMAC', hash: 'SHA-256' }, 'sign');
+  return new Uint8Array(await crypto.subtle.sign('HMAC', key, encoder.encode(text)));
 }
 
 function randomNonce(): string {

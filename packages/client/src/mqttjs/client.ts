@@ -7,9 +7,9 @@
 import type { EnhancedAuth } from '../auth.ts';
 import { Core } from '../core.ts';
 import { ClientError, messageOf } from '../errors.ts';
-import { defaults } from '../limits.ts';
+import { defaultDrainMs } from '../limits.ts';
 import { type Settings, settingsOf } from '../options.ts';
-import { outgoingFields } from '../outgoing-message.ts';
+import { outgoingMessage } from '../outgoing-message.ts';
 import type { ConnectionState } from '../states.ts';
 import type { Platform } from '../transports/transport.ts';
 import { Deliveries } from './deliveries.ts';
@@ -164,7 +164,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     this.connected = true;
     this.reconnecting = false;
     const connack = core.connack!;
-    const packet = toPacket(connack, core.supervisor.connection?.version ?? 4, this.#platform.toBuffer);
+    const packet = toPacket(connack, core.connection?.version ?? 4, this.#platform.toBuffer);
     this.emit('connect', packet as IConnackPacket);
   }
 
@@ -246,17 +246,17 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     message: string | Uint8Array,
     options: IClientPublishOptions,
   ): Promise<Packet | undefined> {
-    const fields = outgoingFields(topic, message, publishOptions(options), core.settings.clock);
-    const outcome = core.publish(fields, undefined);
+    const outgoing = outgoingMessage(topic, message, publishOptions(options), core.settings.clock);
+    const outcome = core.publish(outgoing, undefined);
     options.cbStorePut?.();
-    if (fields.qos === 0) {
+    if (outgoing.qos === 0) {
       await outcome;
       return undefined;
     }
     this.#openCount++;
     try {
       const { reasonCode } = await outcome;
-      return { cmd: fields.qos === 1 ? 'puback' : 'pubcomp', reasonCode };
+      return { cmd: outgoing.qos === 1 ? 'puback' : 'pubcomp', reasonCode };
     } finally {
       if (--this.#openCount === 0) this.emit('outgoingEmpty');
     }
@@ -370,7 +370,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
   async #end(isForced: boolean, reasonCode: number): Promise<void> {
     const wasConnected = this.connected;
     this.disconnecting = true;
-    await this.#core?.close(isForced ? undefined : defaults.drainMs, reasonCode);
+    await this.#core?.close(isForced ? 0 : defaultDrainMs, reasonCode);
     this.connected = false;
     this.reconnecting = false;
     this.disconnected = true;

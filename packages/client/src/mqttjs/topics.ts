@@ -33,7 +33,7 @@ export class Topics {
   begin(core: Core): void {
     const options = { ack: 'manual', concurrency: concurrencyMax } as const;
     const rest = new Subscription<Uint8Array, Plain>(core, [], undefined, this.#handle, options);
-    core.subscriptions.addCatchAll(rest as AnySubscription);
+    core.subscriptions.add(rest as AnySubscription, {});
     for (const [filter, { options: request }] of this.#known) void this.#add(core, filter, request);
   }
 

@@ -30,19 +30,21 @@ export function applyOperation(
   received: Set<number>,
   operation: StoreOperation,
 ): void {
-  if (operation.op === 'received') {
+  const { op } = operation;
+  if (op === 'received') {
     received.add(operation.packetId);
-  } else if (operation.op === 'forgotten') {
+  } else if (op === 'forgotten') {
     received.delete(operation.packetId);
-  } else if (operation.op === 'publish') {
-    messages.set(operation.message.key, { message: operation.message, packetId: 0, isReleased: false });
-  } else if (operation.op === 'done') {
+  } else if (op === 'publish') {
+    const { message } = operation;
+    messages.set(message.key, { message, packetId: 0, isReleased: false });
+  } else if (op === 'done') {
     messages.delete(operation.key);
   } else {
     const stored = messages.get(operation.key);
     if (stored === undefined) return;
-    if (operation.op === 'sent') messages.set(operation.key, { ...stored, packetId: operation.packetId });
-    else if (operation.op === 'released') messages.set(operation.key, { ...stored, isReleased: true });
-    else messages.set(operation.key, { ...stored, packetId: 0, isReleased: false });
+    const packetId = op === 'sent' ? operation.packetId : op === 'released' ? stored.packetId : 0;
+    const isReleased = op === 'released' || (op === 'sent' && stored.isReleased);
+    messages.set(operation.key, { ...stored, packetId, isReleased });
   }
 }

@@ -32,26 +32,16 @@ export function openBrowserWebSocket(target: TransportTarget): Promise<BytePipe>
       if (isPolling) setTimeout(poll, pollMs);
       else pipe.onDrain();
     };
-    const onAbort = (): void => {
-      socket.close();
-      reject(signal.reason);
-    };
-    signal.addEventListener('abort', onAbort);
-    socket.onopen = () => {
-      signal.removeEventListener('abort', onAbort);
-      resolve(pipe);
-    };
+    signal.addEventListener('abort', () => socket.close());
+    socket.onopen = () => resolve(pipe);
     socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => {
       // [MQTT-6.0.0-1] Anything but binary frames closes the connection.
       if (typeof event.data === 'string') socket.close();
       else pipe.onData(new Uint8Array(event.data));
     };
     socket.onclose = (event) => {
-      signal.removeEventListener('abort', onAbort);
-      const error = new ClientError(
-        'TOBYMQ_TRANSPORT_FAILED',
-        `${target.url.host}: the WebSocket was closed with code ${event.code}`,
-      );
+      const what = `${target.url.host}: the WebSocket was closed with code ${event.code}`;
+      const error = new ClientError('TOBYMQ_TRANSPORT_FAILED', what);
       reject(error);
       pipe.onClose(event.wasClean ? undefined : error);
     };
