@@ -3,8 +3,10 @@
 // There are two times to write. At the end of the turn (setImmediate comes after all read events of it) the packets that
 // came in from many publishers for one subscriber go out in one write. At the end of each read a packet goes out sooner,
 // and the turn costs no callback. Which one is better depends on the traffic, and the traffic is measured: if the reads of
-// a turn are more than the connections they have written to, waiting saves writes. One read in 32 waits in any case, to
-// see whether that has changed. (Fan-in of 100 publishers needs a third of the writes; a single pair gains a tenth.)
+// a turn are more than the connections they have written to, waiting saves writes; and if they are many, reading one after
+// the other and then writing one after the other finds more in the processor's caches than doing both in turns. One read
+// in 32 waits in any case, to see whether that has changed. (Fan-in of 100 publishers needs a third of the writes; 100
+// pairs gain a twentieth by waiting, and a single pair gains a tenth by not waiting.)
 
 import { ChunkPool } from './chunk.ts';
 import { Moderation } from './moderation.ts';
@@ -12,6 +14,8 @@ import type { Outbox } from './outbox.ts';
 
 /** How often a read waits for the end of its turn just to see what that saves. */
 const PROBE_READS = 32;
+/** So many reads in a turn are many. */
+const MANY_READS = 4;
 
 export class Flusher {
   readonly chunks = new ChunkPool();
@@ -81,7 +85,7 @@ export class Flusher {
 
   readonly #endTurn = (): void => {
     this.#isScheduled = false;
-    this.#waits = this.#reads > this.#dirtyCount + 1;
+    this.#waits = this.#reads > this.#dirtyCount + 1 || this.#reads >= MANY_READS;
     this.#reads = 0;
     this.#flushAll();
     this.moderation.turnEnds();
