@@ -4,6 +4,7 @@
 import type { Bus } from './bus/bus.ts';
 import type { Clock } from './clock.ts';
 import { Flusher } from './connection/flusher.ts';
+import { TurnBudget } from './connection/turn-budget.ts';
 import { RetainedMessages } from './delivery/retained.ts';
 import { routeMessage } from './delivery/route-message.ts';
 import { RoutedMessage } from './delivery/routed-message.ts';
@@ -54,6 +55,7 @@ export class Core {
   readonly sessions: SessionRegistry;
   readonly gate: CommitGate;
   readonly flusher: Flusher;
+  readonly turn: TurnBudget;
   /** Raised when rules or hooks change: answers that connections keep are asked again. */
   rulesVersion = 1;
   isStopping = false;
@@ -81,6 +83,7 @@ export class Core {
         else this.bus?.removeInterest(filter);
       },
     });
+    this.turn = new TurnBudget(this.clock, this.metrics, this.router);
     this.retained = new RetainedMessages(this);
     this.sessions = new SessionRegistry(this);
     this.gate = new CommitGate(this.store, this.metrics, this.logger, (session, delivery, link) =>

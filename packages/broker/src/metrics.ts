@@ -55,7 +55,7 @@ export interface Metrics {
   /** Commits of the store, and acknowledgements that waited for one. */
   commits: number;
   gatedAcknowledgements: number;
-  /** Connections that are slowed down now, because of a rate limit or because the store is behind. */
+  /** Connections that are slowed down now: by a rate limit, the store, a full outbox, or a turn that was too long. */
   publishersPausedNow: number;
   rateLimited: number;
 }

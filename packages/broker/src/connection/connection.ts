@@ -40,6 +40,8 @@ export const Pause = {
   Rate: 4,
   /** The client does not read what it is sent, so it may not ask for more. */
   Outbox: 8,
+  /** The time for packets in this turn of the event loop is spent. */
+  Turn: 16,
 } as const;
 
 /** Acknowledgements and payload bytes that may wait for the store before the client is slowed down. */
@@ -245,6 +247,11 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     if (this.#paused === 0) this.stream.resume();
   }
 
+  /** The next turn has come. */
+  goOn(): void {
+    this.resume(Pause.Turn);
+  }
+
   /** Ends the connection. What the session does then, and what the client is told, depends on the reason. */
   close(reason: CloseReason): void {
     if (this.state === 'closing' || this.state === 'closed') return;
@@ -281,23 +288,34 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
 
   #process(): void {
     const reader = this.#reader;
+    const { turn, metrics } = this.core;
     this.#isProcessing = true;
+    turn.begin();
     try {
       while (this.#paused === 0 && reader.next()) {
-        this.core.metrics.packetsReceived++;
+        metrics.packetsReceived++;
         const answer = dispatch(this, reader);
         if (answer !== undefined) this.#waitFor(answer);
-        if (this.state === 'closing') break;
+        if (this.state === 'closing' || turn.isSpent()) break;
       }
     } catch (error) {
       this.#fail(error);
     }
+    turn.end();
     this.core.flusher.endRuns();
     this.#isProcessing = false;
+    // Also the beginning of a packet counts: a large one comes in many reads, and all of them may come in one turn.
+    if (turn.isOver && reader.buffered > 0 && this.state !== 'closing') this.#holdUp();
     if (this.#paused !== 0 && this.state !== 'closing') reader.keepRest();
     if (this.sender.outbox.isBlocked && this.sender.outbox.pendingBytes > OUTBOX_PAUSE_BYTES) {
       this.pause(Pause.Outbox);
     }
+  }
+
+  /** Handles no more packets in this turn. */
+  #holdUp(): void {
+    this.pause(Pause.Turn);
+    this.core.turn.holdUp(this);
   }
 
   /** Stops reading until a handler has finished; nobody else waits for it. */

@@ -1,0 +1,76 @@
+// A flood of packets shares the event loop: played with a clock on which all work takes long.
+
+import { packet, packetType } from '@tobymq/testkit';
+import { expect, test } from 'vitest';
+import type { Extension } from '../src/index.ts';
+import { connectPeer, publishPacket, startBroker, subscribe } from './support.ts';
+
+/** Every look at it takes a millisecond. */
+function slowClock(): { now(): number } {
+  let nowMs = 1_000_000;
+  return { now: () => ++nowMs };
+}
+
+/** Counts turns of the event loop until it is stopped. */
+function countTurns(): { readonly count: number; stop(): void } {
+  const turns = { count: 0, isStopped: false, stop: () => {} };
+  turns.stop = () => {
+    turns.isStopped = true;
+  };
+  const next = (): void => {
+    turns.count++;
+    if (!turns.isStopped) setImmediate(next);
+  };
+  setImmediate(next);
+  return turns;
+}
+
+test('a flood in one read is handled in many turns, in order and completely', async () => {
+  const seenIn: number[] = [];
+  const turns = countTurns();
+  const witness: Extension = {
+    name: 'witness',
+    authorizePublish: () => {
+      seenIn.push(turns.count);
+      return { allow: true, cache: false };
+    },
+  };
+  const { port, broker } = await startBroker({ clock: slowClock(), extensions: [witness] });
+  const publisher = await connectPeer(port, { clientId: 'publisher' });
+  const subscriber = await connectPeer(port, { clientId: 'subscriber' });
+  await subscribe(subscriber, 'flood');
+  const numbers = Array.from({ length: 1_000 }, (_, i) => String(i));
+  publisher.send(Buffer.concat(numbers.map((number) => publishPacket('flood', number))));
+  const received: string[] = [];
+  for (const _ of numbers) {
+    const { body } = await subscriber.expect(packetType.PUBLISH);
+    received.push(body.subarray(8).toString());
+  }
+  turns.stop();
+  expect(received).toEqual(numbers);
+  expect(new Set(seenIn).size).toBeGreaterThan(3);
+  expect(broker.metrics.publishersPausedNow).toBe(0);
+});
+
+test('a flood that ends with DISCONNECT is handled to its end', async () => {
+  const { port } = await startBroker({ clock: slowClock() });
+  const publisher = await connectPeer(port, { clientId: 'publisher' });
+  const subscriber = await connectPeer(port, { clientId: 'subscriber' });
+  await subscribe(subscriber, 'flood');
+  const flood = Array.from({ length: 500 }, () => publishPacket('flood', 'x'));
+  publisher.send(Buffer.concat([...flood, packet.disconnect({ version: 5 })]));
+  for (const _ of flood) await subscriber.expect(packetType.PUBLISH);
+  await publisher.expectClose();
+});
+
+test('somebody else is answered before a flood is over', async () => {
+  const { port, broker } = await startBroker({ clock: slowClock() });
+  const publisher = await connectPeer(port, { clientId: 'publisher' });
+  const other = await connectPeer(port, { clientId: 'other' });
+  const subscriber = await connectPeer(port, { clientId: 'subscriber' });
+  await subscribe(subscriber, 'flood');
+  publisher.send(Buffer.concat(Array.from({ length: 5_000 }, () => publishPacket('flood', 'x'))));
+  await subscriber.expect(packetType.PUBLISH);
+  await other.ping();
+  expect(broker.metrics.publishReceived).toBeLessThan(5_000);
+});
