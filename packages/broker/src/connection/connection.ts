@@ -290,7 +290,6 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     const reader = this.#reader;
     const { turn, metrics } = this.core;
     this.#isProcessing = true;
-    turn.begin();
     try {
       while (this.#paused === 0 && reader.next()) {
         metrics.packetsReceived++;
@@ -301,11 +300,10 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     } catch (error) {
       this.#fail(error);
     }
-    turn.end();
     this.core.flusher.endRuns();
     this.#isProcessing = false;
     // Also the beginning of a packet counts: a large one comes in many reads, and all of them may come in one turn.
-    if (turn.isOver && reader.buffered > 0 && this.state !== 'closing') this.#holdUp();
+    if (turn.isSpent() && reader.buffered > 0 && this.state !== 'closing') this.#holdUp();
     if (this.#paused !== 0 && this.state !== 'closing') reader.keepRest();
     if (this.sender.outbox.isBlocked && this.sender.outbox.pendingBytes > OUTBOX_PAUSE_BYTES) {
       this.pause(Pause.Outbox);

@@ -5,8 +5,9 @@
 // else for hundreds of milliseconds. So when the time is spent, connections keep what they have not handled yet, stop
 // reading, and go on in the next turn, in the order in which they were held up.
 //
-// The time is taken from the clock of the broker, whose milliseconds are exact enough in the sum. It is looked at once per
-// read and then once for some tens of units of work, and a turn in which no time passed needs no callback at its end.
+// Looking at the clock for every packet would cost more than some packets do. So work is counted, the clock is looked at
+// once for some tens of units, and the time of a turn runs from the first look in it. A turn with less work than that is
+// not long, and costs nothing.
 
 import type { Clock } from '../clock.ts';
 import type { Metrics } from '../metrics.ts';
@@ -17,6 +18,8 @@ import type { Subscriber } from '../session/subscriber.ts';
 const BUDGET_MS = 8;
 /** Work between two looks at the clock, a fraction of a millisecond. */
 const WORK_BETWEEN_LOOKS = 32;
+/** Of a large packet, so many bytes are as much work as a small packet. */
+const BYTES_PER_UNIT = 4_096;
 
 /** A connection that has more packets to handle. */
 export interface HeldUp {
@@ -27,9 +30,9 @@ export class TurnBudget {
   readonly #clock: Clock;
   readonly #metrics: Metrics;
   readonly #router: Router<Subscriber>;
-  #spentMs = 0;
-  #beganMs = 0;
   #workAtLook = 0;
+  /** When the first look of this turn was; the end of the turn is scheduled then. */
+  #beganMs = 0;
   #isScheduled = false;
   /** Whether connections have to wait for the next turn. */
   isOver = false;
@@ -41,22 +44,14 @@ export class TurnBudget {
     this.#router = router;
   }
 
-  /** A connection begins to handle packets. */
-  begin(): void {
-    this.#beganMs = this.#clock.now();
-    this.#workAtLook = this.#work();
-  }
-
-  /** Whether it has to stop; to be asked after each packet. */
+  /** Whether packets have to wait for the next turn; to be asked after each packet, and after each read. */
   isSpent(): boolean {
-    if (this.#work() - this.#workAtLook >= WORK_BETWEEN_LOOKS) this.#look();
+    const work = this.#work();
+    if (work - this.#workAtLook >= WORK_BETWEEN_LOOKS) {
+      this.#workAtLook = work;
+      this.#look();
+    }
     return this.isOver;
-  }
-
-  /** It has stopped, or has no more. */
-  end(): void {
-    this.#look();
-    if (this.#spentMs > 0) this.#schedule();
   }
 
   /** Lets a connection go on in the next turn. */
@@ -67,16 +62,18 @@ export class TurnBudget {
 
   #look(): void {
     const nowMs = this.#clock.now();
-    // A clock that was set back has measured nothing.
-    this.#spentMs += Math.max(0, nowMs - this.#beganMs);
-    this.#beganMs = nowMs;
-    this.#workAtLook = this.#work();
-    if (this.#spentMs >= BUDGET_MS) this.isOver = true;
+    if (!this.#isScheduled) {
+      this.#beganMs = nowMs;
+      this.#schedule();
+    } else if (nowMs - this.#beganMs >= BUDGET_MS) {
+      this.isOver = true;
+    }
   }
 
-  /** Packets received, copies sent, and subscriptions that came or went. */
+  /** Packets and bytes received, copies sent, and subscriptions that came or went. */
   #work(): number {
-    return this.#metrics.packetsReceived + this.#metrics.packetsSent + this.#router.version;
+    const { packetsReceived, packetsSent, bytesReceived } = this.#metrics;
+    return packetsReceived + packetsSent + this.#router.version + bytesReceived / BYTES_PER_UNIT;
   }
 
   #schedule(): void {
@@ -87,15 +84,15 @@ export class TurnBudget {
 
   readonly #nextTurn = (): void => {
     this.#isScheduled = false;
-    this.#spentMs = 0;
     this.isOver = false;
     const waiting = this.#heldUp;
     if (waiting.length === 0) return;
     this.#heldUp = [];
+    this.#workAtLook = this.#work();
+    this.#look();
     let next = 0;
     while (next < waiting.length && !this.isOver) waiting[next++]!.goOn();
     // Those that had no turn yet come before those that are held up again.
     if (next < waiting.length) this.#heldUp = waiting.slice(next).concat(this.#heldUp);
-    if (this.#heldUp.length > 0) this.#schedule();
   };
 }
