@@ -11,7 +11,7 @@ import type { Connection } from './connection.ts';
 import { type ClientError, messageError, protocolError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Settings } from './options.ts';
-import { newMessage, type OutgoingMessage, type PublishResult, settle } from './outgoing-message.ts';
+import { never, newMessage, type OutgoingMessage, type PublishResult, settle } from './outgoing-message.ts';
 import type { PacketIds } from './packet-ids.ts';
 import { PublishSender } from './publish-sender.ts';
 import { Queue } from './queue.ts';
@@ -85,8 +85,7 @@ export class Outgoing {
         error === undefined ? resolve({ reasonCode }) : reject(error);
     });
     // Most messages have neither, and what they do not need would be a tenth of their time.
-    if ((limits.signal ?? limits.timeout) !== undefined || expiresAt !== Number.POSITIVE_INFINITY)
-      this.#limit(message, limits);
+    if ((limits.signal ?? limits.timeout) !== undefined || expiresAt !== never) this.#limit(message, limits);
     this.#enqueue(message, isFirst);
     this.pump();
     return outcome;
@@ -123,7 +122,7 @@ export class Outgoing {
     const what = `the message for ${topic} was not acknowledged`;
     const forgetLimits = limitCall(clock, limits, what, topic, (error) => this.#cancel(message, error));
     const expiryTimer =
-      expiresAt === Number.POSITIVE_INFINITY
+      expiresAt === never
         ? undefined
         : clock.setTimeout(() => this.#expire(message), Math.max(0, expiresAt - clock.now()));
     message.onSettled = (...outcome) => {
@@ -142,7 +141,7 @@ export class Outgoing {
   }
 
   #isExpired({ expiresAt }: OutgoingMessage): boolean {
-    return expiresAt !== Number.POSITIVE_INFINITY && expiresAt <= this.#settings.clock.now();
+    return expiresAt !== never && expiresAt <= this.#settings.clock.now();
   }
 
   /** Ends a message for its caller: it is not sent if it only waits, and left alone if it is on its way. */
