@@ -9,8 +9,6 @@ export interface CallLimits {
   readonly signal?: AbortSignal | undefined;
 }
 
-const noLimits = (): void => {};
-
 /** Calls back when the signal says stop, at once if it already has. Returns what takes that back. */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal?.aborted) callback();
@@ -34,8 +32,6 @@ export function limitCall(
   topic: string | undefined,
   end: (error: ClientError) => void,
 ): () => void {
-  // Nearly all calls have neither, and a publish should not pay for what it does not use.
-  if (signal === undefined && timeout === undefined) return noLimits;
   const onTimeout = (): void =>
     end(new ClientError('TOBYMQ_TIMEOUT', `${what} within ${timeout}`, { topic }));
   const timer =

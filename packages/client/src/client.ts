@@ -88,11 +88,13 @@ const withWill = 0x04;
  */
 export class Client implements AsyncDisposable {
   readonly #core: Core;
-  #requests: Requests | undefined;
+  readonly #requests: Requests;
 
   /** Use `connect()` or `createClient()`. */
   constructor(settings: Settings) {
     this.#core = new Core(settings);
+    this.#requests = new Requests(this, settings.clock);
+    this.#core.listeners.add(this.#requests);
   }
 
   /** Where the client is in its life. */
@@ -274,10 +276,6 @@ export class Client implements AsyncDisposable {
     value: Q,
     options: RequestOptions = {},
   ): Promise<R> {
-    if (this.#requests === undefined) {
-      this.#requests = new Requests(this, this.#core.settings.clock);
-      this.#core.listeners.add(this.#requests);
-    }
     return this.#requests.ask(rpcAddress(target), value, options);
   }
 

@@ -76,11 +76,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     if (store === undefined) return;
     try {
       const stored = await store.open(this.clientId);
-      this.#journal = new Journal(
-        store,
-        () => platform.defer(() => void this.#journal?.commit()),
-        (error) => this.#stop(error),
-      );
+      this.#journal = new Journal(store, platform.defer, (error) => this.#stop(error));
       this.outgoing.restore(stored.messages, this.#journal);
       this.incoming.restore(stored.received, this.#journal);
     } catch (cause) {

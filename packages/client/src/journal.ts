@@ -6,7 +6,7 @@ import type { SessionStore, StoreOperation } from './store/session-store.ts';
 
 export class Journal {
   readonly #store: SessionStore;
-  readonly #onDirty: () => void;
+  readonly #defer: (callback: () => void) => void;
   readonly #onFailure: (error: ClientError) => void;
   /** What the next write will contain. */
   #operations: StoreOperation[] = [];
@@ -16,15 +16,20 @@ export class Journal {
   #written: Promise<void> | undefined;
   #hasFailed = false;
 
-  /** `onDirty` asks for a `commit()` later in this turn, `onFailure` reports that the store is of no use any more. */
-  constructor(store: SessionStore, onDirty: () => void, onFailure: (error: ClientError) => void) {
+  /** `defer` calls back at the end of the turn, `onFailure` reports that the store is of no use any more. */
+  constructor(
+    store: SessionStore,
+    defer: (callback: () => void) => void,
+    onFailure: (error: ClientError) => void,
+  ) {
     this.#store = store;
-    this.#onDirty = onDirty;
+    this.#defer = defer;
     this.#onFailure = onFailure;
   }
 
+  /** Adds an operation, which is written at the end of this turn, or with the next packet. */
   add(operation: StoreOperation): void {
-    if (this.#operations.length === 0) this.#onDirty();
+    if (this.#operations.length === 0) this.#defer(() => void this.commit());
     this.#operations.push(operation);
   }
 

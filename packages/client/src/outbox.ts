@@ -25,7 +25,6 @@ export class Outbox {
   readonly #defer: (callback: () => void) => void;
   readonly #owner: OutboxOwner;
   #buffer = new Uint8Array(0);
-  #bufferSize = smallestBuffer;
   #start = 0;
   #end = 0;
   #isScheduled = false;
@@ -51,8 +50,8 @@ export class Outbox {
     if (this.#end + size > this.#buffer.length) {
       this.flush();
       // Larger buffers for those who fill them; a quiet client keeps a small one.
-      this.#buffer = new Uint8Array(Math.max(this.#bufferSize, size));
-      this.#bufferSize = Math.min(this.#bufferSize * 2, largestBuffer);
+      const larger = Math.min(this.#buffer.length * 2, largestBuffer);
+      this.#buffer = new Uint8Array(Math.max(smallestBuffer, larger, size));
       this.#start = 0;
       this.#end = 0;
     }

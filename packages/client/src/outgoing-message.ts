@@ -105,6 +105,9 @@ export function newMessage({
   };
 }
 
+/** When a message expires that does not. */
+export const never = Number.POSITIVE_INFINITY;
+
 /** The Message Expiry Interval for a time, in seconds. */
 export function expiryInterval(ms: number): number {
   return Math.min(Math.ceil(ms / 1000), 0xffff_ffff);
@@ -139,8 +142,8 @@ export function outgoingMessage(
   checkTopic(topic);
   const bytes = bytesOf(payload);
   const { qos = 0, retain = false, expiry } = options;
-  const expiryMs = expiry === undefined ? Number.POSITIVE_INFINITY : milliseconds(expiry, 'expiry');
-  const expiresAt = expiryMs === Number.POSITIVE_INFINITY ? expiryMs : clock.now() + expiryMs;
+  const expiryMs = expiry === undefined ? never : milliseconds(expiry, 'expiry');
+  const expiresAt = expiryMs === never ? expiryMs : clock.now() + expiryMs;
   const properties = propertiesOf(options, expiryMs);
   const isPlain = properties === undefined && (qos === 0 || qos === 1 || qos === 2);
   try {
@@ -155,7 +158,7 @@ export function outgoingMessage(
 
 function propertiesOf(options: PublishOptions, expiryMs: number): MessageProperties | undefined {
   const { contentType, payloadFormat, responseTopic, correlationData, userProperties } = options;
-  const messageExpiryInterval = expiryMs === Number.POSITIVE_INFINITY ? undefined : expiryInterval(expiryMs);
+  const messageExpiryInterval = expiryMs === never ? undefined : expiryInterval(expiryMs);
   const first = messageExpiryInterval ?? contentType ?? payloadFormat ?? responseTopic;
   if ((first ?? correlationData ?? userProperties) === undefined) return undefined;
   return {

@@ -11,7 +11,7 @@ import type { Connection } from './connection.ts';
 import { type ClientError, messageError, protocolError } from './errors.ts';
 import type { Journal } from './journal.ts';
 import type { Settings } from './options.ts';
-import { newMessage, type OutgoingMessage, type PublishResult, settle } from './outgoing-message.ts';
+import { never, newMessage, type OutgoingMessage, type PublishResult, settle } from './outgoing-message.ts';
 import type { PacketIds } from './packet-ids.ts';
 import { PublishSender } from './publish-sender.ts';
 import { Queue } from './queue.ts';
@@ -67,7 +67,7 @@ export class Outgoing {
    * `isFirst` the message does not wait for those in the queue.
    */
   publish(message: OutgoingMessage, limits: CallLimits = {}, isFirst = false): Promise<PublishResult> {
-    const { topic, qos } = message;
+    const { topic, qos, expiresAt } = message;
     const connection = this.#connection;
     if (limits.signal?.aborted) throw abortError(limits.signal, topic);
     if (connection !== undefined) {
@@ -80,7 +80,12 @@ export class Outgoing {
       throw messageError('TOBYMQ_CONNECTION_LOST', topic, 'has QoS 0 and there is no connection');
     }
     this.#makeRoom(message);
-    const outcome = this.#outcome(message, limits);
+    const outcome = new Promise<PublishResult>((resolve, reject) => {
+      message.onSettled = (error, reasonCode) =>
+        error === undefined ? resolve({ reasonCode }) : reject(error);
+    });
+    // Most messages have neither, and what they do not need would be a tenth of their time.
+    if ((limits.signal ?? limits.timeout) !== undefined || expiresAt !== never) this.#limit(message, limits);
     this.#enqueue(message, isFirst);
     this.pump();
     return outcome;
@@ -110,24 +115,21 @@ export class Outgoing {
     }
   }
 
-  /** The promise of whoever publishes, who may have set an end to waiting; so may the expiry of the message. */
-  #outcome(message: OutgoingMessage, limits: CallLimits): Promise<PublishResult> {
-    const { topic, expiresAt } = message;
+  /** Lets the signal and the timeout of the call end a message, and its expiry as long as it waits. */
+  #limit(message: OutgoingMessage, limits: CallLimits): void {
+    const { topic, expiresAt, onSettled } = message;
     const { clock } = this.#settings;
     const what = `the message for ${topic} was not acknowledged`;
     const forgetLimits = limitCall(clock, limits, what, topic, (error) => this.#cancel(message, error));
     const expiryTimer =
-      expiresAt === Number.POSITIVE_INFINITY
+      expiresAt === never
         ? undefined
         : clock.setTimeout(() => this.#expire(message), Math.max(0, expiresAt - clock.now()));
-    return new Promise((resolve, reject) => {
-      message.onSettled = (error, reasonCode) => {
-        forgetLimits();
-        clock.clearTimeout(expiryTimer);
-        if (error === undefined) resolve({ reasonCode });
-        else reject(error);
-      };
-    });
+    message.onSettled = (...outcome) => {
+      forgetLimits();
+      clock.clearTimeout(expiryTimer);
+      onSettled?.(...outcome);
+    };
   }
 
   /** Ends a message whose time is over, if it still waits. */
@@ -139,7 +141,7 @@ export class Outgoing {
   }
 
   #isExpired({ expiresAt }: OutgoingMessage): boolean {
-    return expiresAt <= this.#settings.clock.now();
+    return expiresAt !== never && expiresAt <= this.#settings.clock.now();
   }
 
   /** Ends a message for its caller: it is not sent if it only waits, and left alone if it is on its way. */

@@ -18,8 +18,9 @@ export class PacketIds {
   /** An identifier that no exchange has; 0 if all 65 535 are in use. [MQTT-2.2.1-3] */
   take(): number {
     for (let tries = last; tries > 0; tries--) {
-      this.#latest = (this.#latest % last) + 1;
-      if (!this.#exchanges.some((exchanges) => exchanges.has(this.#latest))) return this.#latest;
+      const id = (this.#latest % last) + 1;
+      this.#latest = id;
+      if (!this.#exchanges.some((exchanges) => exchanges.has(id))) return id;
     }
     return 0;
   }

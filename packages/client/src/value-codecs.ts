@@ -13,15 +13,14 @@ export interface ValueCodec<T> {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+const asItIs = <T>(value: T): T => value;
+
 /** The payload as it is. */
-export const bytes: ValueCodec<Uint8Array> = {
-  encode: (value) => value,
-  decode: (payload) => payload,
-};
+export const bytes: ValueCodec<Uint8Array> = { encode: asItIs, decode: asItIs };
 
 /** UTF-8 text. */
 export const text: ValueCodec<string> = {
-  encode: (value) => value,
+  encode: asItIs,
   decode: (payload) => decoder.decode(payload),
 };
 
