@@ -185,15 +185,21 @@ export class Broker {
   }
 
   /**
-   * Serves MQTT on a byte stream that somebody else has accepted: TLS, WebSocket, a Unix socket, anything.
+   * Serves MQTT on a byte stream that somebody else has accepted: TLS, WebSocket, a Unix socket, anything. The settings
+   * of a listener count for its first stream and change by `configure()`; a function is asked for them only then.
    *
    * @example
    * server.on('secureConnection', (socket) => broker.attach(new NodeStream(socket, origin), { maximumQoS: 1 }));
    */
-  attach(stream: ByteStream, settings: Partial<ListenerSettings> = {}): void {
-    const known = this.#states.get(stream.listener);
-    const state =
-      known ?? this.#stateOf(stream.listener, resolveListenerSettings(this.#listenerDefaults, settings));
+  attach(
+    stream: ByteStream,
+    settings: Partial<ListenerSettings> | (() => Partial<ListenerSettings>) = {},
+  ): void {
+    let state = this.#states.get(stream.listener);
+    if (state === undefined) {
+      const given = typeof settings === 'function' ? settings() : settings;
+      state = this.#stateOf(stream.listener, resolveListenerSettings(this.#listenerDefaults, given));
+    }
     state.accept(stream);
   }
 

@@ -180,7 +180,7 @@ export class Server {
   }
 
   #attach(stream: ByteStream, listener: NamedListener): void {
-    this.broker.attach(stream, listenerSettings(this.#config, listener));
+    this.broker.attach(stream, () => listenerSettings(this.#config, listener));
   }
 
   async #startHttp(): Promise<void> {

@@ -24,11 +24,15 @@ export class Origins {
   }
 
   /** Undefined if the peer is gone already. */
-  of(socket: Socket, proxy = this.#headers.get(keyOf(socket))): Origin | undefined {
+  of(socket: Socket, proxy = this.#headerOf(socket)): Origin | undefined {
     const address = proxy?.sourceAddress ?? socket.remoteAddress;
     const port = proxy?.sourcePort ?? socket.remotePort;
     if (address === undefined) return undefined;
     return { remoteAddress: plainAddress(address), remotePort: port ?? 0, proxy };
+  }
+
+  #headerOf(socket: Socket): ProxyHeader | undefined {
+    return this.#headers.size === 0 ? undefined : this.#headers.get(keyOf(socket));
   }
 }
 
