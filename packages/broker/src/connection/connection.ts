@@ -268,7 +268,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     this.#acknowledgements?.close();
     leave(this, wasConnected, reason);
     this.stream.resume();
-    this.stream.end();
+    this.stream.end(reason.initiator !== 'server');
     this.#silence.allow(this.core.limits.lingerMs, this.core.clock.now());
     this.lastSeenMs = 0;
   }

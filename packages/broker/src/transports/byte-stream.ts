@@ -34,8 +34,11 @@ export interface ByteStream {
   /** Stops reading until `resume()`: this is how a publisher is slowed down. */
   pause(): void;
   resume(): void;
-  /** Half-closes after everything written has gone out. */
-  end(): void;
+  /**
+   * Half-closes after everything written has gone out. A peer that `isGone` sends nothing more, so nothing of it needs to be
+   * awaited either.
+   */
+  end(isGone: boolean): void;
   /** Drops the stream at once. */
   destroy(): void;
 }

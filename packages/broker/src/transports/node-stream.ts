@@ -68,7 +68,7 @@ export class NodeStream implements ByteStream {
     this.stream.resume();
   }
 
-  end(): void {
+  end(_isGone: boolean): void {
     this.stream.end();
   }
 

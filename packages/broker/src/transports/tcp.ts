@@ -39,7 +39,7 @@ export function listenTcp(options: TcpOptions, accept: (stream: ByteStream) => v
     );
   };
   // allowHalfOpen: a client that has closed its side may still read what we send.
-  const server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, onConnection);
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, onConnection);
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
       const message = `cannot listen on ${options.host} port ${options.port}: ${error.message}`;

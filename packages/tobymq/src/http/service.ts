@@ -60,7 +60,7 @@ export class HttpService {
       }
       this.#front = await Front.open(
         place,
-        { proxyProtocol: undefined, noDelay: true, isPaused: false },
+        { proxyProtocol: undefined, noDelay: true },
         { socket: (socket) => httpHost.accept(socket), refused: () => {} },
       );
       this.#host = httpHost;

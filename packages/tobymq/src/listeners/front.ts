@@ -20,10 +20,7 @@ export interface OpenAddress {
 }
 
 /** How sockets are accepted. */
-export interface FrontOptions extends Pick<NamedListener, 'proxyProtocol' | 'noDelay'> {
-  /** Accepted sockets do not read before the broker does, which then may read in place (`TcpStream`). */
-  readonly isPaused: boolean;
-}
+export type FrontOptions = Pick<NamedListener, 'proxyProtocol' | 'noDelay'>;
 
 export interface FrontHandler {
   socket(socket: Socket, proxy: ProxyHeader | undefined): void;
@@ -93,10 +90,9 @@ export class Front {
   }
 
   #server(): Server {
-    const { noDelay, isPaused } = this.#options;
+    const { noDelay } = this.#options;
     // allowHalfOpen: a client that has closed its side may still read what we send.
-    const options = { allowHalfOpen: true, noDelay, pauseOnConnect: isPaused };
-    const server = createServer(options, (socket) => this.#accept(socket));
+    const server = createServer({ allowHalfOpen: true, noDelay }, (socket) => this.#accept(socket));
     this.#servers.push(server);
     return server;
   }

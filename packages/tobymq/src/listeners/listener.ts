@@ -69,14 +69,10 @@ export class OpenListener {
     target: ListenerTarget,
   ): Promise<OpenListener> {
     const opened = new OpenListener(listener, tls, target);
-    opened.#front = await Front.open(
-      listener,
-      { ...listener, isPaused: readsInPlace(listener) },
-      {
-        socket: (socket, proxy) => opened.#accept(socket, proxy),
-        refused: (address, reason) => opened.#refused(address, reason),
-      },
-    );
+    opened.#front = await Front.open(listener, listener, {
+      socket: (socket, proxy) => opened.#accept(socket, proxy),
+      refused: (address, reason) => opened.#refused(address, reason),
+    });
     return opened;
   }
 
