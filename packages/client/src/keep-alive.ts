@@ -1,7 +1,8 @@
 // Keeps the connection alive and notices when it is dead. Looks at what was sent and received four times per keep-alive
 // interval instead of restarting a timer with each packet. A ping goes out when nothing was sent for a quarter to half
-// of the interval, or nothing was received for longer: a browser may hold timers back by a minute, and the server grants
-// one and a half intervals.
+// of the interval, or nothing was received for longer. A look that comes late, because a browser holds the timers of a
+// hidden tab back by a minute, always pings: what was sent since the look before may be a minute old, and the server
+// grants no more than one and a half intervals.
 //
 // After a ping anything that arrives proves life. If the timer for that comes much too late, the machine was asleep and
 // the answer had no chance: then a second ping decides.
@@ -27,6 +28,7 @@ export class KeepAlive {
   readonly #timeoutMs: number;
   readonly #target: KeepAliveTarget;
   #ticker: Timer;
+  #tickDueAt = 0;
   #deadline: Timer;
   /** What had been sent and received at the last tick. */
   #last: Traffic;
@@ -45,17 +47,20 @@ export class KeepAlive {
   }
 
   #schedule(): void {
-    if (this.#periodMs > 0) this.#ticker = this.#clock.setTimeout(() => this.#tick(), this.#periodMs);
+    if (this.#periodMs === 0) return;
+    this.#tickDueAt = this.#clock.now() + this.#periodMs;
+    this.#ticker = this.#clock.setTimeout(() => this.#tick(), this.#periodMs);
   }
 
   #tick(): void {
+    const isLate = this.#clock.now() - this.#tickDueAt > this.#periodMs;
     this.#schedule();
     const { sent, received } = this.#target.traffic;
     const hasSent = sent > this.#last.sent;
     this.#silentTicks = received > this.#last.received ? 0 : this.#silentTicks + 1;
     this.#last = { sent, received };
     // [MQTT-3.1.2-20]
-    if (!hasSent || this.#silentTicks >= 3) this.probe();
+    if (isLate || !hasSent || this.#silentTicks >= 3) this.probe();
   }
 
   get #isWaiting(): boolean {

@@ -253,6 +253,7 @@ test('pings keep coming in time although timers are held back by a minute', () =
     traffic,
     ping: () => {
       pings.push(clock.now());
+      traffic.sent++;
       traffic.received++;
     },
     onDead: () => expect.unreachable('the connection was given up'),
