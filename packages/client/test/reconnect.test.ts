@@ -268,6 +268,32 @@ test('pings keep coming in time although timers are held back by a minute', () =
   keepAlive.stop();
 });
 
+test('whoever asks again after an answer gets a new answer, however little time has passed', () => {
+  const clock = new FakeClock();
+  let pings = 0;
+  let isDead = false;
+  const traffic = { sent: 0, received: 0 };
+  const keepAlive = new KeepAlive(clock, 60, 10_000, {
+    traffic,
+    ping: () => pings++,
+    onDead: () => {
+      isDead = true;
+    },
+  });
+  keepAlive.probe();
+  keepAlive.probe();
+  expect(pings).toBe(1);
+  traffic.received++;
+  clock.advance(1_000);
+  keepAlive.probe();
+  expect(pings).toBe(2);
+  clock.advance(9_999);
+  expect(isDead).toBe(false);
+  clock.advance(1);
+  expect(isDead).toBe(true);
+  keepAlive.stop();
+});
+
 test('a network that comes back is used at once, and one that may be gone is looked at', async () => {
   const model = new ModelServer();
   let notify: (isOnline: boolean) => void = () => {};

@@ -1,64 +1,8 @@
 // The client in a real browser: Chromium, over WebSocket, to `tobymq serve`, which also serves the page. Sessions live in
 // IndexedDB through a reload.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { TestProcess, withTempDir } from '@tobymq/testkit';
-import { build } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { type Client, connect } from '../../src/node.ts';
-
-const cli = fileURLToPath(new URL('../../../tobymq/dist/cli.js', import.meta.url));
-
-interface Setup {
-  readonly page: Page;
-  /** Runs code in the page, with `kit` of page.mjs. */
-  run(code: string): Promise<unknown>;
-  /** Connected over TCP. */
-  readonly client: Client;
-}
-
-async function inChromium(use: (setup: Setup) => Promise<void>): Promise<void> {
-  await withTempDir(async (folder) => {
-    const site = join(folder, 'site');
-    mkdirSync(site);
-    writeFileSync(
-      join(site, 'index.html'),
-      '<!doctype html><title>MQTT</title><script src="page.js"></script>',
-    );
-    await build({
-      entryPoints: [fileURLToPath(new URL('page.mjs', import.meta.url))],
-      outfile: join(site, 'page.js'),
-      bundle: true,
-      platform: 'browser',
-      target: 'es2022',
-      conditions: ['tobymq-source'],
-    });
-    const config = { data: './data', listeners: [{ port: 0 }, { type: 'ws', port: 0, httpDir: site }] };
-    writeFileSync(join(folder, 'tobymq.yaml'), JSON.stringify(config));
-    const args = [cli, 'serve', '-c', join(folder, 'tobymq.yaml'), '--no-http', '--log-format', 'json'];
-    const server = TestProcess.start(process.execPath, args, { cwd: folder });
-    let browser: Browser | undefined;
-    let client: Client | undefined;
-    try {
-      const [, tcp, ws] = await server.line(/mqtt:\/\/127\.0\.0\.1:(\d+).*ws:\/\/127\.0\.0\.1:(\d+)/);
-      client = await connect(`mqtt://127.0.0.1:${tcp}`);
-      browser = await chromium.launch({
-        executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-        args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking'],
-      });
-      const page = await browser.newPage();
-      await page.goto(`http://127.0.0.1:${ws}/`);
-      await use({ page, client, run: (code) => page.evaluate(`(async () => { ${code} })()`) });
-    } finally {
-      await client?.close();
-      await browser?.close();
-      await server.stop();
-    }
-  });
-}
+import { inChromium } from './chromium.ts';
 
 test('everyday use, the entry for MQTT.js programs, and sessions that survive a reload', async () => {
   await inChromium(async ({ page, run, client }) => {
