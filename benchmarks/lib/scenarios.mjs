@@ -53,6 +53,13 @@ export const scenarios = [
     ['pairs', '--publishers', '20', '--window', '4', '--payload', '16384'],
     goal('pairs', 0.8),
   ),
+  ...[
+    ['pair-100', '1 pair, window 100', ['pairs', '--window', '100']],
+    ['pairs-20', '100 pairs, window 20', ['pairs', '--publishers', '100', '--window', '20']],
+    ['fan-in', '100 → 1 fan-in, window 10', ['fan-in', '--publishers', '100', '--window', '10']],
+  ].map(([name, title, args]) =>
+    scenario(`${name}-single`, `${title}, single writes`, [...args, '--single-writes']),
+  ),
   scenario('payload-1m', '4 pairs, 1 MB payload', [
     'pairs',
     '--publishers',

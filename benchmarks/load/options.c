@@ -26,6 +26,7 @@ static const char usage[] =
     "  --host ADDRESS  --port N  --pid N (the broker, for CPU and memory)  --websocket | --tls  --path PATH\n"
     "  --username TEXT  --password TEXT  --version 4|5  --properties (MQTT 5)\n"
     "  --publishers N  --subscribers N  --persistent (subscribers)  --count N  --qos 0|1|2  --payload BYTES  --window N\n"
+    "  --single-writes (each message is a write of its own, instead of one for what a read makes room for)\n"
     "  --seconds N  --warmup N\n"
     "Prints one JSON object per measured phase, each on its own line.\n";
 
@@ -35,7 +36,8 @@ static void refuse(const char *what, const char *value) {
 }
 
 enum { HOST = 256, PORT, PID, WEBSOCKET, TLS, PATH, USERNAME, PASSWORD, VERSION, PROPERTIES,
-       PUBLISHERS, SUBSCRIBERS, COUNT, QOS, PAYLOAD, WINDOW, SECONDS, WARMUP, PERSISTENT };
+       PUBLISHERS, SUBSCRIBERS, COUNT, QOS, PAYLOAD, WINDOW, SECONDS, WARMUP, PERSISTENT,
+       SINGLE_WRITES };
 
 static const struct option names[] = {
     {"host", 1, 0, HOST}, {"port", 1, 0, PORT}, {"pid", 1, 0, PID}, {"websocket", 0, 0, WEBSOCKET},
@@ -43,7 +45,7 @@ static const struct option names[] = {
     {"version", 1, 0, VERSION}, {"properties", 0, 0, PROPERTIES}, {"publishers", 1, 0, PUBLISHERS},
     {"subscribers", 1, 0, SUBSCRIBERS}, {"count", 1, 0, COUNT}, {"qos", 1, 0, QOS}, {"payload", 1, 0, PAYLOAD},
     {"window", 1, 0, WINDOW}, {"seconds", 1, 0, SECONDS}, {"warmup", 1, 0, WARMUP},
-    {"persistent", 0, 0, PERSISTENT}, {0, 0, 0, 0},
+    {"persistent", 0, 0, PERSISTENT}, {"single-writes", 0, 0, SINGLE_WRITES}, {0, 0, 0, 0},
 };
 
 static int number(const char *text, int least, int most) {
@@ -73,6 +75,7 @@ void parse_options(int argc, char **argv) {
       case PAYLOAD: options.payload = number(optarg, 0, 200000000); break;
       case WINDOW: options.window = number(optarg, 1, 60000); break;
       case PERSISTENT: options.persistent = true; break;
+      case SINGLE_WRITES: options.single_writes = true; break;
       case SECONDS: options.seconds = atof(optarg); break;
       case WARMUP: options.warmup = atof(optarg); break;
       default: refuse("see the usage", "");

@@ -20,6 +20,7 @@ typedef struct {
   int window;        // messages of one publisher on the way at a time
   int version;       // 4 (MQTT 3.1.1) or 5
   bool properties;   // MQTT 5: a typical set of properties on every message
+  bool single_writes;  // each message of the publishers is a write of its own
   bool persistent;   // subscribers of pairs and fan-in keep their sessions, as devices do
   double seconds;    // measured
   double warmup;     // seconds before that

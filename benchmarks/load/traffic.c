@@ -28,8 +28,8 @@ static bool may_send(const Client *publisher) {
   return options.qos == 0 || publisher->sent - publisher->acknowledged < (uint64_t)options.window;
 }
 
-// What a read makes room for goes out together: a generator that wrote each message on its own would spend most of its
-// time in the kernel, and measure itself where a broker is fast.
+// What a read makes room for goes out together, as from a client that handles what it has read before it writes. With
+// single writes the generator spends most of its time in the kernel, and is the limit where a broker is fast.
 static void send_more(Client *publisher) {
   bool any = false;
   while (may_send(publisher)) {
@@ -37,7 +37,9 @@ static void send_more(Client *publisher) {
     client_publish(publisher, topics[publisher->index], options.qos, false, &stamp, (size_t)options.payload);
     any = true;
   }
-  if (any) connection_flush_soon(&publisher->connection);
+  if (!any) return;
+  if (!options.single_writes) connection_flush_soon(&publisher->connection);
+  else if (!publisher->connection.waits_writable) client_flush(publisher);
 }
 
 static void churn_once(void);
