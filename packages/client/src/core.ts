@@ -19,7 +19,7 @@ import { Connection } from './connection.ts';
 import { asClientError, ClientError, causedBy } from './errors.ts';
 import { Incoming, type Receipt } from './incoming.ts';
 import { Journal } from './journal.ts';
-import { farewellMs } from './limits.ts';
+import { farewellMs, storeCloseMs } from './limits.ts';
 import { neverExpires, type Settings } from './options.ts';
 import { Outgoing } from './outgoing.ts';
 import type { OutgoingMessage, PublishResult } from './outgoing-message.ts';
@@ -76,6 +76,8 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     if (store === undefined) return;
     try {
       const stored = await store.open(this.clientId);
+      // Nobody waits for it any more.
+      if (this.endReason !== undefined) return await store.close();
       this.#journal = new Journal(store, platform.defer, (error) => this.#stop(error));
       this.outgoing.restore(stored.messages, this.#journal);
       this.incoming.restore(stored.received, this.#journal);
@@ -234,6 +236,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     this.subscriptions.failAll(isFailure ? error : undefined);
     for (const listener of this.listeners) listener.onEnd?.(error);
     this.listeners.clear();
-    return this.#journal?.close();
+    // A store that does not answer must not hold up the end.
+    return this.#journal && within(this.settings.clock, storeCloseMs, this.#journal.close());
   }
 }

@@ -51,6 +51,7 @@ export class Supervisor {
   connectCount = 0;
   /** Tries at once instead of waiting for the end of the delay. */
   retryNow: () => void = () => {};
+  #onStop: () => void = () => {};
   /** Resolves at the first CONNACK; rejects if the client ends before. */
   readonly connected: Promise<void>;
   #onConnected: () => void = () => {};
@@ -74,6 +75,7 @@ export class Supervisor {
   /** The client has an `endReason` now: ends the loop, and the attempt if there is no connection yet. */
   stop(): void {
     this.#attempt?.abort(this.#client.endReason);
+    this.#onStop();
     this.retryNow();
   }
 
@@ -85,7 +87,11 @@ export class Supervisor {
     });
     let reason: ClientError;
     try {
-      await this.#client.restore();
+      // A store may never answer, which must not hold up the end.
+      const stopped = new Promise<void>((resolve) => {
+        this.#onStop = resolve;
+      });
+      await Promise.race([this.#client.restore(), stopped]);
       reason = await this.#stayConnected();
     } catch (cause) {
       // What throws here is a function among the options.

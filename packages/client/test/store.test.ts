@@ -2,6 +2,7 @@
 
 import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { withTempDir } from '@tobymq/testkit';
 import { describe, expect, test } from 'vitest';
 import {
@@ -12,6 +13,9 @@ import {
   type StoredMessage,
   type StoreOperation,
 } from '../src/node.ts';
+import { FakeClock } from './fake-clock.ts';
+import { ModelServer } from './model-server.ts';
+import { outcome } from './support.ts';
 
 function message(key: number, payload: string | Uint8Array = `payload ${key}`): StoredMessage {
   return {
@@ -287,4 +291,45 @@ test('what is published while the store is being opened is stored, and comes aft
     [7, 'topic/7'],
     [8, 'topic/new'],
   ]);
+});
+
+test.each(['open', 'write', 'close'] as const)(
+  'a store whose %s() never settles does not hold up close() for ever',
+  async (what) => {
+    const clock = new FakeClock();
+    const store: SessionStore = { ...memoryStore(), [what]: () => new Promise<never>(() => {}) };
+    const transport = new ModelServer().open;
+    const client = createClient('mqtt://model', { transport, clientId: 'c', session: { store }, clock });
+    const publishing = outcome(client.publish('t', 'x', { qos: 1 }));
+    const connecting = outcome(client.whenConnected());
+    if (what === 'close') await connecting;
+    let isClosed = false;
+    const closing = client.close().then(() => {
+      isClosed = true;
+    });
+    while (!isClosed) {
+      await turn();
+      clock.advance(1_000);
+    }
+    await Promise.all([closing, publishing, connecting]);
+    expect(client.state).toEqual({ state: 'closed' });
+  },
+);
+
+test('a store that is opened only after the end is closed again', async () => {
+  let finishOpening = (): void => {};
+  let closings = 0;
+  const store: SessionStore = {
+    ...memoryStore(),
+    open: () =>
+      new Promise((resolve) => {
+        finishOpening = () => resolve({ messages: [], received: [] });
+      }),
+    close: async () => void closings++,
+  };
+  const client = createClient({ transport: new ModelServer().open, clientId: 'c', session: { store } });
+  await client.close();
+  expect(closings).toBe(0);
+  finishOpening();
+  await expect.poll(() => closings).toBe(1);
 });
