@@ -198,10 +198,11 @@ export class Supervisor {
   }
 }
 
-/** A URL without its password. */
+/** A URL without its secrets: the password, and the values of the query, where tokens are. */
 export function safeUrl(url: URL): string {
-  if (url.password === '') return url.href;
+  if (url.password === '' && url.search === '') return url.href;
   const safe = new URL(url);
-  safe.password = '***';
+  if (safe.password !== '') safe.password = '***';
+  for (const name of [...safe.searchParams.keys()]) safe.searchParams.set(name, '***');
   return safe.href;
 }

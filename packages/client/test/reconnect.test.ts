@@ -119,9 +119,11 @@ test('several URLs are tried in turn', async () => {
   await client.close();
 });
 
-test('states tell the whole life, and a password never shows', async () => {
+test('states tell the whole life, and neither a password nor a token in the query shows', async () => {
   const server = await listen();
-  const client = createClient(`mqtt://user:secret@127.0.0.1:${server.port}`, { reconnect: quickly });
+  const client = createClient(`mqtt://user:secret@127.0.0.1:${server.port}?token=secret2`, {
+    reconnect: quickly,
+  });
   onTestFinished(() => client.close());
   const seen: unknown[] = [];
   const listening = (async () => {
@@ -144,6 +146,7 @@ test('states tell the whole life, and a password never shows', async () => {
     'closed',
   ]);
   expect(seen[4]).toMatchObject({ isResumed: true, protocolVersion: 5 });
+  expect(seen[4]).toMatchObject({ url: `mqtt://user:***@127.0.0.1:${server.port}?token=***` });
   expect(JSON.stringify(seen)).not.toContain('secret');
 });
 
