@@ -100,6 +100,13 @@ async function everyday(options: ConnectOptions): Promise<void> {
     .poll(() => seen.toSorted())
     .toEqual([0, 1, 2].map((qos) => `room/${qos}/light on ${qos} ${qos} false`));
 
+  const overlapping: string[] = [];
+  await client.on('hall/#', () => void overlapping.push('wide'), { qos: 1 });
+  await client.on(['hall/light', '+/light'], () => void overlapping.push('narrow'), { qos: 2 });
+  await client.publish('hall/light', 'on', { qos: 2 });
+  await client.publish('hall/end', '', { qos: 2 });
+  await expect.poll(() => overlapping.toSorted()).toEqual(['narrow', 'wide', 'wide']);
+
   await client.publish('kept', 'retained', { qos: 1, retain: true });
   for await (const message of client.subscribe('kept')) {
     expect([message.text, message.retain]).toEqual(['retained', true]);

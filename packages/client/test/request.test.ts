@@ -89,24 +89,27 @@ test('a request ends by its timeout, its signal, and the end of the client', asy
   await expect(closed).rejects.toMatchObject({ code: 'TOBYMQ_CLOSED' });
 });
 
-test('those who serve under one name divide the requests', async () => {
-  const url = await startBroker();
-  const counts = [0, 0];
-  for (const i of [0, 1] as const) {
-    const server = await connected(url);
-    await server.serve(
-      scale,
-      ({ value }) => {
-        counts[i] = (counts[i] as number) + 1;
-        return value;
-      },
-      { share: 'workers' },
-    );
-  }
-  const client = await connected(url);
-  await Promise.all(Array.from({ length: 20 }, (_, value) => client.request(scale, { value, by: 1 })));
-  expect(counts).toEqual([10, 10]);
-});
+test.each([3, 4, 5] as const)(
+  'those who serve under one name divide the requests (version %i)',
+  async (protocolVersion) => {
+    const url = await startBroker();
+    const counts = [0, 0];
+    for (const i of [0, 1] as const) {
+      const server = await connected(url, { protocolVersion });
+      await server.serve(
+        scale,
+        ({ value }) => {
+          counts[i] = (counts[i] as number) + 1;
+          return value;
+        },
+        { share: 'workers' },
+      );
+    }
+    const client = await connected(url, { protocolVersion });
+    await Promise.all(Array.from({ length: 20 }, (_, value) => client.request(scale, { value, by: 1 })));
+    expect(counts).toEqual([10, 10]);
+  },
+);
 
 test('a service that was ended answers no more', async () => {
   const url = await startBroker();

@@ -30,6 +30,20 @@ test('a loop acknowledges each message when it asks for the next one', async () 
   expect((await third).value.text).toBe('3');
 });
 
+test('for a loop that is busy at most so many messages of QoS 0 wait as it may have in hand', async () => {
+  const { client, peer, errors } = await scripted();
+  const subscription = client.subscribe('t', { inHand: 5 });
+  await answerSubscribe(peer);
+  for (let i = 0; i < 50; i++) peer.send(packet.publish({ topic: 't', payload: String(i) }));
+  peer.send(packet.publish({ topic: 't', payload: 'owed', qos: 1, id: 1 }));
+  await expect.poll(() => client.stats().messagesReceived).toBe(51);
+  expect(client.stats().droppedIncoming).toBe(45);
+  expect(errors).toMatchObject([{ code: 'TOBYMQ_MESSAGE_DROPPED' }]);
+  const seen = [];
+  for (let i = 0; i < 6; i++) seen.push((await subscription.next()).value.text);
+  expect(seen).toEqual(['0', '1', '2', '3', '4', 'owed']);
+});
+
 test('leaving the loop unsubscribes and acknowledges what was in hand', async () => {
   const { client, peer } = await scripted();
   const looping = (async () => {

@@ -8,6 +8,7 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectClient, scramSha256 } from '@tobymq/client';
 import { packet, packetType, property, RawPeer, type RawProperties } from '@tobymq/testkit';
 import { exportJWK, exportSPKI, importPKCS8, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -315,6 +316,19 @@ test('SCRAM-SHA-256: who knows the password comes in, and the server proves that
   expect(server.broker.client('scram')?.username).toBe('anna');
   expect((await scram(await open(), 'anna', 'falsch')).reason).toBe(0x87);
   expect((await scram(await open(), 'berta', 'geheim')).reason).toBe(0x87);
+});
+
+test('SCRAM-SHA-256: our client and our server understand each other, also when the client proves itself again', async () => {
+  const path = file('scram-client.txt', `anna:${await makeScramSecret('geheim')}\n`);
+  const { port } = await serverWith([{ type: 'scram', file: path }]);
+  const as = (password: string) =>
+    connectClient(`mqtt://${host}:${port}`, { auth: scramSha256({ username: 'anna', password }) });
+  await using client = await as('geheim');
+  await client.publish('before', '', { qos: 1 });
+  await client.reauthenticate();
+  await client.publish('after', '', { qos: 1 });
+  expect(client.stats().connects).toBe(1);
+  await expect(as('falsch')).rejects.toMatchObject({ code: 'TOBYMQ_CONNECT_REFUSED', reasonCode: 0x87 });
 });
 
 test('an address that goes on guessing is answered later and then banned', async () => {

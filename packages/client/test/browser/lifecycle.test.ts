@@ -58,7 +58,7 @@ test('a tab that is shown again notices a dead server at once, and resumes its s
 }, async () => {
   await inChromium(async (setup) => {
     const { client, page, run, server } = setup;
-    await subscribeTab(setup, `keepAlive: '1 h', pingTimeout: '500 ms'`);
+    await subscribeTab(setup, `keepAlive: '1 h', pingTimeout: '2 s'`);
     await hide(setup);
     // A round trip, so that whatever the client asked the server when the tab was hidden is answered.
     await run(`await client.publish('up', '', { qos: 1 })`);
