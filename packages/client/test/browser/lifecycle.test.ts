@@ -50,6 +50,13 @@ test('a hidden tab keeps its connection although its timers are held back for as
     const took = (await run('return kit.timers(8)')) as number[];
     expect(Math.min(...took.slice(1))).toBeGreaterThan(900); // Chromium does hold them back.
     expect(await run('return [client.connected, client.stats().connects]')).toEqual([true, 1]);
+    // Messages do not wait for timers: twenty acknowledgements would take twenty seconds.
+    const twenty = await run(`
+      const start = performance.now();
+      for (let i = 0; i < 20; i++) await client.publish('up', '', { qos: 1 });
+      return performance.now() - start;
+    `);
+    expect(twenty).toBeLessThan(5_000);
   });
 });
 
