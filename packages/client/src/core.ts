@@ -76,7 +76,6 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     if (store === undefined) return;
     try {
       const stored = await store.open(this.clientId);
-      // Nobody waits for it any more.
       if (this.endReason !== undefined) return await store.close();
       this.#journal = new Journal(store, platform.defer, (error) => this.#stop(error));
       this.outgoing.restore(stored.messages, this.#journal);
@@ -236,7 +235,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     this.subscriptions.failAll(isFailure ? error : undefined);
     for (const listener of this.listeners) listener.onEnd?.(error);
     this.listeners.clear();
-    // A store that does not answer must not hold up the end.
+    // A store that is dead must not hold up the end either.
     return this.#journal && within(this.settings.clock, storeCloseMs, this.#journal.close());
   }
 }

@@ -59,8 +59,8 @@ export const stableConnectionMs = 5_000;
 /** A redirect that leads to a redirect, and so on, ends here. */
 export const redirectsMax = 8;
 
-/** How long `close()` waits for the session store to write and close. */
-export const storeCloseMs = 10_000;
-
 /** How long `close()` waits for the transport to be gone, so that DISCONNECT leaves before a process exits. */
 export const farewellMs = 1_500;
+
+/** How long the end of the client waits for the session store to write and close. */
+export const storeCloseMs = 10_000;

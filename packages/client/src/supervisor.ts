@@ -44,14 +44,13 @@ export class Supervisor {
   #redirect: URL[] = [];
   #redirectCount = 0;
   #version: ProtocolVersion;
-  /** Gives up the attempt that waits for CONNACK. */
+  /** Gives up what is waited for: the session store at first, then the CONNACK of an attempt. */
   #attempt: AbortController | undefined;
   /** When the last attempt was accepted; 0 if it was not. */
   #connectedAt = 0;
   connectCount = 0;
   /** Tries at once instead of waiting for the end of the delay. */
   retryNow: () => void = () => {};
-  #onStop: () => void = () => {};
   /** Resolves at the first CONNACK; rejects if the client ends before. */
   readonly connected: Promise<void>;
   #onConnected: () => void = () => {};
@@ -75,7 +74,6 @@ export class Supervisor {
   /** The client has an `endReason` now: ends the loop, and the attempt if there is no connection yet. */
   stop(): void {
     this.#attempt?.abort(this.#client.endReason);
-    this.#onStop();
     this.retryNow();
   }
 
@@ -87,11 +85,8 @@ export class Supervisor {
     });
     let reason: ClientError;
     try {
-      // A store may never answer, which must not hold up the end.
-      const stopped = new Promise<void>((resolve) => {
-        this.#onStop = resolve;
-      });
-      await Promise.race([this.#client.restore(), stopped]);
+      this.#attempt = new AbortController();
+      await unlessAborted(this.#attempt.signal, this.#client.restore());
       reason = await this.#stayConnected();
     } catch (cause) {
       // What throws here is a function among the options.
@@ -157,15 +152,8 @@ export class Supervisor {
     };
     this.#attempt = abort;
     this.#connectedAt = 0;
-    // What the application opens or asks for may never answer.
-    const givenUp = new Promise<never>((_, reject) => {
-      signal.onabort = () => reject(signal.reason);
-    });
     try {
-      return await Promise.race([
-        givenUp,
-        this.#client.connect({ url, attempt, version, signal, onAccepted }),
-      ]);
+      return await unlessAborted(signal, this.#client.connect({ url, attempt, version, signal, onAccepted }));
     } catch (cause) {
       return asClientError(cause, 'TOBYMQ_TRANSPORT_FAILED');
     } finally {
@@ -196,6 +184,14 @@ export class Supervisor {
     this.#version = this.#version === 5 ? 4 : this.#version === 4 ? 3 : 5;
     return this.#version !== 5;
   }
+}
+
+/** Does not wait beyond the signal: what the application provides may never answer. */
+function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.onabort = () => reject(signal.reason);
+  });
+  return Promise.race([aborted, promise]);
 }
 
 /** A URL without its secrets: the password, and the values of the query, where tokens are. */
