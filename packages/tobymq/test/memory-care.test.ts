@@ -8,12 +8,16 @@ function careOf(state: {
   cpuMs: number;
   afterBytes: number;
   collections: number;
+  usedBytes?: number;
+  thorough?: boolean[];
 }): MemoryCare {
   return new MemoryCare(
     {
       residentBytes: () => state.bytes,
       cpuMs: () => state.cpuMs,
-      collect: () => {
+      usedBytes: () => state.usedBytes ?? 0,
+      collect: (isThorough) => {
+        state.thorough?.push(isThorough);
         state.collections += 1;
         state.bytes = state.afterBytes;
       },
@@ -56,5 +60,31 @@ test('a server that has not grown has nothing to give back', () => {
   state.bytes = 120;
   care.look(1000);
   expect(state.collections).toBe(0);
+  care.stop();
+});
+
+test('a collection that brings nothing is followed by a thorough one, and then it is enough', () => {
+  const state = { bytes: 100, cpuMs: 0, afterBytes: 200, collections: 0, thorough: [] as boolean[] };
+  const care = careOf(state);
+  state.bytes = 200;
+  for (const _ of Array.from({ length: 5 })) care.look(1000);
+  expect(state.thorough).toEqual([false, true]);
+  care.stop();
+});
+
+test('with much in use there is no thorough collection, which would take long', () => {
+  const usedBytes = 100 * 1024 * 1024;
+  const state = {
+    bytes: 100,
+    cpuMs: 0,
+    afterBytes: 200,
+    collections: 0,
+    usedBytes,
+    thorough: [] as boolean[],
+  };
+  const care = careOf(state);
+  state.bytes = 200;
+  for (const _ of Array.from({ length: 5 })) care.look(1000);
+  expect(state.thorough).toEqual([false, false]);
   care.stop();
 });
