@@ -3,7 +3,9 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { BrokerError } from '../errors.ts';
 import type { ByteStream } from './byte-stream.ts';
-import { TcpStream } from './tcp-stream.ts';
+import { acceptDirectly, type ConnectionHandle, peerOf } from './direct-accept.ts';
+import { DirectStream } from './direct-stream.ts';
+import { NodeStream, type StreamOrigin } from './node-stream.ts';
 
 /** An open listener. */
 export interface Listener {
@@ -22,21 +24,24 @@ export interface TcpOptions {
 
 export function listenTcp(options: TcpOptions, accept: (stream: ByteStream) => void): Promise<Listener> {
   let name = options.name ?? `tcp:${options.port}`;
+  const origin = (remoteAddress: string, remotePort: number): StreamOrigin => ({
+    remoteAddress,
+    remotePort,
+    listener: name,
+    peer: { transport: 'tcp' },
+  });
   const onConnection = (socket: Socket): void => {
     const { remoteAddress, remotePort } = socket;
     // The peer was gone before it was accepted.
-    if (remoteAddress === undefined) {
-      socket.destroy();
-      return;
-    }
-    accept(
-      new TcpStream(socket, {
-        remoteAddress,
-        remotePort: remotePort ?? 0,
-        listener: name,
-        peer: { transport: 'tcp' },
-      }),
-    );
+    if (remoteAddress === undefined) socket.destroy();
+    else accept(new NodeStream(socket, origin(remoteAddress, remotePort ?? 0)));
+  };
+  const onHandle = (handle: ConnectionHandle): boolean => {
+    const peer = peerOf(handle);
+    if (peer === undefined) return false;
+    handle.setNoDelay?.(true);
+    accept(new DirectStream(handle, origin(peer.address, peer.port)));
+    return true;
   };
   // allowHalfOpen: a client that has closed its side may still read what we send.
   const server = createServer({ noDelay: true, allowHalfOpen: true }, onConnection);
@@ -46,6 +51,7 @@ export function listenTcp(options: TcpOptions, accept: (stream: ByteStream) => v
       reject(new BrokerError('TOBYMQ_LISTEN_FAILED', message, { cause: error }));
     });
     server.listen({ port: options.port, host: options.host, backlog: 4096 }, () => {
+      acceptDirectly(server, onHandle);
       const address = server.address();
       const port = typeof address === 'object' && address !== null ? address.port : options.port;
       if (options.name === undefined) name = `tcp:${port}`;

@@ -2,6 +2,7 @@
 // reads the PROXY header if there is to be one, and hands the socket on.
 
 import { createServer, type Server, type Socket } from 'node:net';
+import { acceptDirectly, type ConnectionHandle } from '@tobymq/broker';
 import type { NamedListener } from '../policies.ts';
 import { bindAddresses, endpoint } from './addresses.ts';
 import { bindDescriptor, bindTcp, bindUnix, ListenError } from './bind.ts';
@@ -23,6 +24,8 @@ export interface OpenAddress {
 export type FrontOptions = Pick<NamedListener, 'proxyProtocol' | 'noDelay'>;
 
 export interface FrontHandler {
+  /** Takes a connection that needs no socket; false if it does need one, as all do without this. */
+  handle?(handle: ConnectionHandle): boolean;
   socket(socket: Socket, proxy: ProxyHeader | undefined): void;
   /** A connection was turned away before it came to anything. */
   refused(address: string, reason: string): void;
@@ -93,8 +96,15 @@ export class Front {
     const { noDelay } = this.#options;
     // allowHalfOpen: a client that has closed its side may still read what we send.
     const server = createServer({ allowHalfOpen: true, noDelay }, (socket) => this.#accept(socket));
+    server.once('listening', () => acceptDirectly(server, (handle) => this.#acceptDirectly(handle)));
     this.#servers.push(server);
     return server;
+  }
+
+  #acceptDirectly(handle: ConnectionHandle): boolean {
+    if (this.#gate || this.#handler.handle?.(handle) !== true) return false;
+    if (this.#options.noDelay) handle.setNoDelay?.(true);
+    return true;
   }
 
   #accept(socket: Socket): void {

@@ -3,7 +3,7 @@
 
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ByteStream, NodeStream, TcpStream } from '@tobymq/broker';
+import { type ByteStream, type ConnectionHandle, DirectStream, NodeStream, peerOf } from '@tobymq/broker';
 import { plainAddress } from '../authz/addresses.ts';
 import type { NamedListener } from '../policies.ts';
 import type { LoadedTls } from './certificates.ts';
@@ -70,6 +70,7 @@ export class OpenListener {
   ): Promise<OpenListener> {
     const opened = new OpenListener(listener, tls, target);
     opened.#front = await Front.open(listener, listener, {
+      handle: (handle) => opened.#acceptDirectly(handle),
       socket: (socket, proxy) => opened.#accept(socket, proxy),
       refused: (address, reason) => opened.#refused(address, reason),
     });
@@ -109,6 +110,20 @@ export class OpenListener {
     this.#http?.close();
   }
 
+  /** Nothing stands between the network and the broker, so no socket is needed, which costs less. */
+  #acceptDirectly(handle: ConnectionHandle): boolean {
+    if (this.#tls || this.#http) return false;
+    const { name, type } = this.#listener;
+    const peer = type === 'unix' ? UNIX_PEER : peerOf(handle);
+    if (peer === undefined) return false;
+    const remoteAddress = plainAddress(peer.address);
+    // The way of a socket refuses it, and says so.
+    if (!this.#target.accepts(remoteAddress)) return false;
+    const origin = { remoteAddress, remotePort: peer.port, listener: name, peer: { transport: type } };
+    this.#target.attach(new DirectStream(handle, origin), this.#listener);
+    return true;
+  }
+
   #accept(socket: Socket, proxy: ProxyHeader | undefined): void {
     // A fault before anybody else listens must not end the process; the layers above have listeners of their own.
     socket.on('error', ignoreEarlyFault);
@@ -140,11 +155,7 @@ export class OpenListener {
     const facts = { ...(this.#facts.get(socket) ?? noFacts), proxy: origin.proxy };
     const peer = peerInfo(type, socket, facts);
     const from = { remoteAddress, remotePort, listener: name, peer };
-    // A socket that only the network has touched can be read in place, which costs less.
-    this.#target.attach(
-      readsInPlace(listener) ? new TcpStream(socket, from) : new NodeStream(socket, from),
-      listener,
-    );
+    this.#target.attach(new NodeStream(socket, from), listener);
   }
 
   #originOf(socket: Socket, proxy: ProxyHeader | undefined) {
@@ -188,9 +199,6 @@ export class OpenListener {
   }
 }
 
-/** Nothing stands between the socket and the broker. */
-function readsInPlace({ type, proxyProtocol }: NamedListener): boolean {
-  return (type === 'tcp' || type === 'unix') && proxyProtocol === undefined;
-}
+const UNIX_PEER = { address: 'unix', port: 0 };
 
 function ignoreEarlyFault(): void {}
