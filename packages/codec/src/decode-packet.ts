@@ -6,6 +6,7 @@ import { body as readBody } from './packet-bodies.ts';
 import type { Packet, ProtocolVersion } from './packets.ts';
 import { fromValues } from './publish-properties.ts';
 import { PublishReader } from './publish-reader.ts';
+import { cachedText } from './text-cache.ts';
 
 /** The side that receives the packets. */
 export type Role = 'server' | 'client';
@@ -72,7 +73,8 @@ export function decodePacket(
  */
 export function readProtocolVersion(bytes: Uint8Array, body: number, end: number): ProtocolVersion {
   startReading(bytes, body, end, 1, 5, '>');
-  const name = String.fromCharCode(...binary('the protocol name', undefined).subarray(0, 7));
+  const bytesOfName = binary('the protocol name', undefined);
+  const name = cachedText(bytesOfName, 0, bytesOfName.length);
   const level = uint(1, 'the protocol level', 0);
   const known = name === 'MQTT' || name === 'MQIsdp' ? name : undefined;
   // [MQTT-3.1.2-1], [MQTT-3.1.2-2]

@@ -1,7 +1,14 @@
-// Which handler takes a packet. Acknowledgements in their usual form of four bytes are read right here, without an
-// object; all other packets but PUBLISH are decoded by the codec, which checks them completely.
+// Which handler takes a packet. Acknowledgements in their usual form of four bytes, PINGREQ and DISCONNECT without fields
+// are read right here, without an object; all other packets but PUBLISH are decoded by the codec, which checks them
+// completely.
 
-import { decodePacket, type FrameReader, PacketType, type ProtocolVersion } from '@tobymq/codec';
+import {
+  type Disconnect,
+  decodePacket,
+  type FrameReader,
+  PacketType,
+  type ProtocolVersion,
+} from '@tobymq/codec';
 import { serverClose } from '../connection/close.ts';
 import type { Connection } from '../connection/connection.ts';
 import { handleAuth } from './auth.ts';
@@ -16,6 +23,8 @@ import { handlePubrec } from './pubrec.ts';
 import { handlePubrel } from './pubrel.ts';
 import { handleSubscribe } from './subscribe.ts';
 import { handleUnsubscribe } from './unsubscribe.ts';
+
+const PLAIN_DISCONNECT: Disconnect = { type: PacketType.Disconnect, reasonCode: 0, properties: undefined };
 
 /** Handles the packet that `reader` has found. A promise suspends reading until it resolves. */
 export function dispatch(connection: Connection, reader: FrameReader): Promise<void> | undefined {
@@ -36,6 +45,9 @@ export function dispatch(connection: Connection, reader: FrameReader): Promise<v
       break;
     case 0xc0:
       if (end === body) return void handlePing(connection);
+      break;
+    case 0xe0:
+      if (end === body) return void handleDisconnect(connection, PLAIN_DISCONNECT);
       break;
   }
   if (header >> 4 === PacketType.Publish) return handlePublish(connection, reader);

@@ -24,7 +24,7 @@ export interface ConnectionHandle extends WriteHandle {
   /** TCP only. */
   setNoDelay?(isOn: boolean): number;
   /** TCP only. Fills in what is known of the peer; not 0 if it is gone. */
-  getpeername?(found: { address?: string; port?: number }): number;
+  getpeername?(found: { address: string; family: string; port: number }): number;
 }
 
 type Accept = (this: unknown, error: number, handle: ConnectionHandle | undefined) => void;
@@ -39,9 +39,11 @@ export function acceptDirectly(server: Server, take: (handle: ConnectionHandle) 
   const listening = (server as unknown as { readonly _handle?: { onconnection?: Accept } })._handle;
   const ordinary = listening?.onconnection;
   if (listening === undefined || typeof ordinary !== 'function') return;
+  let hasAll: boolean | undefined;
   listening.onconnection = function onConnection(error, handle) {
     if (!error && handle !== undefined) {
-      if (canWriteDirectly() && isComplete(handle) && take(handle)) return;
+      hasAll ??= isComplete(handle);
+      if (hasAll && canWriteDirectly() && take(handle)) return;
       watchWrites(handle);
     }
     ordinary.call(this, error, handle);
@@ -57,16 +59,14 @@ function isComplete(handle: ConnectionHandle): boolean {
   );
 }
 
+/** What getpeername() fills in. Used again, because setting properties that are there is what costs it least. */
+const peerName = { address: '', family: '', port: 0 };
+
 /** Where a TCP connection comes from; undefined if the peer is gone. */
 export function peerOf(
   handle: ConnectionHandle,
 ): { readonly address: string; readonly port: number } | undefined {
-  const { address, port }: { address?: string; port?: number } = peerName(handle);
-  return address === undefined || port === undefined ? undefined : { address, port };
-}
-
-function peerName(handle: ConnectionHandle): { address?: string; port?: number } {
-  const found = {};
-  handle.getpeername?.(found);
-  return found;
+  return handle.getpeername?.(peerName) === 0
+    ? { address: peerName.address, port: peerName.port }
+    : undefined;
 }

@@ -4,9 +4,13 @@
 import { BlockList, isIP } from 'node:net';
 import { ConfigError } from '../config/errors.ts';
 
+/** Answers that are remembered, because to ask a list costs more than everything else that is done with an address. */
+const answersMax = 1_000;
+
 export class AddressSet {
   readonly #list = new BlockList();
   readonly #names = new Set<string>();
+  readonly #answers = new Map<string, boolean>();
   readonly #everything: boolean;
 
   /** Throws {@link ConfigError} for what is neither an address, a network, nor a name. */
@@ -32,8 +36,14 @@ export class AddressSet {
 
   has(address: string): boolean {
     if (this.#everything || this.#names.has(address)) return true;
-    const family = isIP(address);
-    return family !== 0 && this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4');
+    let isListed = this.#answers.get(address);
+    if (isListed === undefined) {
+      const family = isIP(address);
+      isListed = family !== 0 && this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4');
+      if (this.#answers.size === answersMax) this.#answers.clear();
+      this.#answers.set(address, isListed);
+    }
+    return isListed;
   }
 }
 
