@@ -155,7 +155,9 @@ export class Broker {
     this.#timer = setInterval(() => {
       core.wheel.advance(core.clock.now());
       this.#sys?.tick();
-      if (++ticks % AGE_TICKS === 0) core.router.age();
+      if (++ticks % AGE_TICKS !== 0) return;
+      core.router.age();
+      core.largeMemory.age();
     }, TICK_MS);
     this.#timer.unref();
   }

@@ -2,9 +2,9 @@
 //
 // Chunks come in with feed(); each next() that returns true has found one whole packet and says where it stands.
 // Packets that are complete inside the fed chunk are shown in place: nothing is copied, nothing allocated. Only the
-// beginning of a packet whose end is still to come is copied into a buffer of our own. That buffer doubles as bytes
-// arrive and ends at exactly the packet's size, so a declared length reserves nothing, and 256 MB in small chunks are
-// copied about twice in total.
+// beginning of a packet whose end is still to come is copied into a buffer of our own. That buffer is twice as large as
+// what has arrived and at most as the packet, so a declared length reserves nothing, and 256 MB in small chunks are copied
+// about twice in total.
 
 import { CodecError } from './errors.ts';
 import { NO_BYTES } from './memory.ts';
@@ -72,7 +72,11 @@ export class FrameReader {
   feed(chunk: Uint8Array): void {
     if (this.#position < this.#limit) {
       // The caller stopped in the middle of the chunk before; what it left comes first.
-      chunk = joined(this.#chunk.subarray(this.#position, this.#limit), chunk);
+      const left = this.#chunk.subarray(this.#position, this.#limit);
+      const joined = new Uint8Array(left.length + chunk.length);
+      joined.set(left);
+      joined.set(chunk, left.length);
+      chunk = joined;
     }
     this.#chunk = chunk;
     this.#position = 0;
@@ -102,7 +106,7 @@ export class FrameReader {
   next(): boolean {
     if (this.#isPartialShown) {
       this.#isPartialShown = false;
-      if (this.#partial.length > KEEP_BUFFER_MAX) this.#partial = NO_BYTES;
+      if (this.#partial.length > KEEP_BUFFER_MAX) this.#partial = this.exchangeMemory(this.#partial, 0, 0);
       this.bytes = NO_BYTES;
     }
     if (this.#partialLength > 0) return this.#assemble();
@@ -171,28 +175,26 @@ export class FrameReader {
     return false;
   }
 
+  /**
+   * Memory for the beginning of a packet, for at least the `needed` bytes that are there and at most the `size` of the
+   * packet, in exchange for the memory before it, of which nothing is used any more once its bytes are copied. Who has
+   * many connections with large packets can bring memory that is used again; memory that was detached does not come back.
+   */
+  protected exchangeMemory(_before: Uint8Array, needed: number, size: number): Uint8Array {
+    return new Uint8Array(Math.min(needed * 2 + FIRST_BUFFER_SIZE, size));
+  }
+
   /** Appends `count` bytes of the chunk to the partial packet, growing the buffer to at most that packet's size. */
   #append(count: number): void {
     const length = this.#partialLength + count;
     if (length > this.#partial.length) {
-      const doubled = Math.max(FIRST_BUFFER_SIZE, this.#partial.length * 2, length);
-      this.#partial = joined(
-        this.#partial.subarray(0, this.#partialLength),
-        NO_BYTES,
-        Math.min(doubled, this.#partialEnd || FIRST_BUFFER_SIZE),
-      );
+      const before = this.#partial.subarray(0, this.#partialLength);
+      this.#partial = this.exchangeMemory(this.#partial, length, this.#partialEnd || FIRST_BUFFER_SIZE);
+      this.#partial.set(before);
     }
     const from = this.#position;
     this.#partial.set(this.#chunk.subarray(from, from + count), this.#partialLength);
     this.#partialLength = length;
     this.#position = from + count;
   }
-}
-
-/** A copy of two runs of bytes. (slice() would share memory if the chunk is a Node Buffer.) */
-function joined(first: Uint8Array, second: Uint8Array, size = first.length + second.length): Uint8Array {
-  const copy = new Uint8Array(size);
-  copy.set(first);
-  copy.set(second, first.length);
-  return copy;
 }

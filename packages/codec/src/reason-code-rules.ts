@@ -24,8 +24,6 @@ const CODES: Readonly<Record<number, string>> = {
 
 /** Whether a code may stand in a packet of this type from the senders: `>` client, `<` server, `<>` either. */
 export function isReasonCodeAllowed(version: number, type: number, code: number, senders: string): boolean {
-  // Success, by far the most frequent code, may stand everywhere that has codes but in AUTH from a client.
-  if (code === 0 && (version === 5 ? type < 15 : type === 2)) return true;
   const allowed = ` ${CODES[version === 5 ? type : -type]} `;
   return ['', ...senders].some((sender) => allowed.includes(` ${code.toString(16)}${sender} `));
 }

@@ -6,7 +6,7 @@
 // `closing` means: our last packet was written and our side of the stream is closed, but what the client still sends is
 // read and thrown away for a moment, because a reset would take away the DISCONNECT that says why.
 
-import { CodecError, FrameReader, PacketType, type QoS } from '@tobymq/codec';
+import { CodecError, type FrameReader, PacketType, type QoS } from '@tobymq/codec';
 import type { Core } from '../core.ts';
 import type { RoutedMessage } from '../delivery/routed-message.ts';
 import type { ClientInfo } from '../extension.ts';
@@ -24,6 +24,7 @@ import { Acknowledgements, type Gated } from './acknowledgements.ts';
 import { type CloseReason, KEEP_ALIVE_TIMEOUT, serverClose } from './close.ts';
 import { SilenceTimer, type Watched } from './keep-alive.ts';
 import { leave } from './leave.ts';
+import { PacketReader } from './packet-reader.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { Sender } from './sender.ts';
 import { TopicCache } from './topic-cache.ts';
@@ -88,7 +89,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     this.listener = listener;
     this.serial = serial;
     this.sender = new Sender(core, stream);
-    this.#reader = new FrameReader(core.limits.connectBytesMax);
+    this.#reader = new PacketReader(core.limits.connectBytesMax, core.largeMemory);
     this.lastSeenMs = core.clock.now();
     this.#silence = new SilenceTimer(this, core.wheel);
     const timeoutMs = listener.settings.connectTimeoutMs || core.limits.connectTimeoutMs;

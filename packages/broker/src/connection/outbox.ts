@@ -14,6 +14,7 @@
 // until the stream drains.
 
 import { copyBytesAgain } from '../copy-bytes.ts';
+import type { Loan } from '../delivery/large-memory.ts';
 import type { ByteStream } from '../transports/byte-stream.ts';
 import type { Chunk } from './chunk.ts';
 import type { Flusher } from './flusher.ts';
@@ -35,6 +36,9 @@ export class Outbox {
   /** The chunks before this one that the pieces refer to. */
   #full: Chunk[] | undefined = undefined;
   #piecesBytes = 0;
+  /** Memory that is lent for the pieces, and for those that were handed to the stream when it blocked. */
+  #loans: Loan[] | undefined = undefined;
+  #lent: Loan[] | undefined = undefined;
   /** Frames that are not copied yet: `#run[#runStart..#runEnd)`. */
   #run: Uint8Array = NO_BYTES;
   #runStart = 0;
@@ -95,14 +99,18 @@ export class Outbox {
     copyBytesAgain(this.bytes, offset, run, start, end);
   }
 
-  /** Appends bytes by reference; they must not change any more. */
-  appendReference(bytes: Uint8Array): void {
+  /** Appends bytes by reference. They must not change before the loan is released, and never if there is none. */
+  appendReference(bytes: Uint8Array, loan?: Loan): void {
     this.#announce(bytes.length);
     this.endRun();
     this.#cut();
     this.#pieces ??= [];
     this.#pieces.push(bytes);
     this.#piecesBytes += bytes.length;
+    if (loan === undefined) return;
+    loan.use();
+    this.#loans ??= [];
+    this.#loans.push(loan);
   }
 
   /** Writes early what is too much to wait for the end of the turn. */
@@ -133,7 +141,12 @@ export class Outbox {
       const { chunks } = this.#flusher;
       if (chunk !== undefined) chunks.giveBack(chunk);
       if (this.#full !== undefined) for (const full of this.#full) chunks.giveBack(full);
+      release(this.#loans);
+    } else if (!goesOn && stream.keepsBytes !== true) {
+      this.#lent = this.#loans;
     }
+    // A stream that goes on and has not written all does not say when it has; what is not released is not used again.
+    this.#loans = undefined;
     this.#full = undefined;
     this.#lastUsed = this.#used;
     this.#dropChunk();
@@ -144,6 +157,8 @@ export class Outbox {
     if (!this.isBlocked) return;
     this.isBlocked = false;
     this.#flusher.blockedBytes -= this.pendingBytes;
+    release(this.#lent);
+    this.#lent = undefined;
     this.flush();
   }
 
@@ -155,6 +170,8 @@ export class Outbox {
     this.#pieces = undefined;
     this.#full = undefined;
     this.#piecesBytes = 0;
+    this.#loans = undefined;
+    this.#lent = undefined;
     this.#forgetRun();
     this.#dropChunk();
   }
@@ -215,3 +232,7 @@ export class Outbox {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+
+function release(loans: readonly Loan[] | undefined): void {
+  if (loans !== undefined) for (const loan of loans) loan.release();
+}

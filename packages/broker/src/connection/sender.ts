@@ -80,7 +80,7 @@ export class Sender {
         outbox.bytes[at] = packetId >>> 8;
         outbox.bytes[at + 1] = packetId & 255;
       }
-      if (form.isPayloadApart) outbox.appendReference(message.ownedPayload());
+      if (form.isPayloadApart) outbox.appendReference(message.payloadToWrite(), message.loan);
     }
     outbox.flushIfLarge();
     const { metrics } = core;

@@ -11,6 +11,7 @@
 import type { QoS } from '@tobymq/codec';
 import type { QueueTarget, Store, StoredMessage } from '../store/store.ts';
 import { encodeForm, PublishForm } from './encode-publish.ts';
+import type { Loan } from './large-memory.ts';
 import { REFERENCE_BYTES_MIN } from './sizes.ts';
 
 const NO_BYTES = new Uint8Array(0);
@@ -28,6 +29,8 @@ export class RoutedMessage {
   propertiesStart = 0;
   propertiesEnd = 0;
   ownsPayload = false;
+  /** The payload's memory is used again when it has been written. */
+  loan: Loan | undefined = undefined;
   /** Remaining Message Expiry Interval in seconds; -1 when it never expires. */
   expiryInterval = -1;
   expiresAt = 0;
@@ -64,6 +67,7 @@ export class RoutedMessage {
     this.isWritten = false;
     this.referenceBytesMin = REFERENCE_BYTES_MIN;
     this.#stored = undefined;
+    this.loan = undefined;
     this.#stamp++;
     this.#formIdsKey = -1;
     this.expiryInterval = -1;
@@ -105,6 +109,12 @@ export class RoutedMessage {
 
   /** The payload as bytes that may be kept. */
   ownedPayload(): Uint8Array {
+    this.loan?.keep();
+    return this.payloadToWrite();
+  }
+
+  /** The payload as bytes that do not change before the loan, if there is one, is released. */
+  payloadToWrite(): Uint8Array {
     if (!this.ownsPayload) {
       this.payloadBytes = copyOf(this.payloadBytes, this.payloadStart, this.payloadEnd);
       this.payloadEnd -= this.payloadStart;

@@ -212,9 +212,12 @@ function accept(connection: Connection, known: KnownTopic, reader: FrameReader):
   const message = core.borrowMessage();
   message.begin(known.topic, connection.sender.mountPoint === '' ? known.bytes : undefined, qos, retain);
   const payloadSize = publish.payloadEnd - publish.payloadStart;
-  // A large packet was assembled in memory of its own: that can be kept without a copy.
+  // A large packet was assembled in memory of its own: that can be kept, or written, without a copy.
   message.ownsPayload = payloadSize >= REFERENCE_BYTES_MIN && reader.isAssembled;
-  if (message.ownsPayload) reader.detach();
+  if (message.ownsPayload) {
+    reader.detach();
+    message.loan = core.largeMemory.lend(bytes);
+  }
   message.payloadBytes = bytes;
   message.payloadStart = publish.payloadStart;
   message.payloadEnd = publish.payloadEnd;
@@ -254,6 +257,7 @@ function accept(connection: Connection, known: KnownTopic, reader: FrameReader):
   const copies = routeAlong(core, route, message, session);
   const forwarded = passOn(core, message);
   const isWritten = message.isWritten;
+  message.loan?.release();
   core.returnMessage(message);
   if (qos === 0) return undefined;
   if (forwarded !== undefined) {

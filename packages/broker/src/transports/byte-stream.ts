@@ -23,6 +23,8 @@ export interface ByteStream {
   readonly peer: PeerInfo;
   /** Bytes that were written and that the network has not taken yet. */
   readonly bufferedBytes: number;
+  /** Whoever reads at the other end may keep the bytes themselves, because there is no network between. */
+  readonly keepsBytes?: true;
   start(handler: ByteStreamHandler): void;
   /**
    * Hands bytes to the network. The stream may keep a reference until they are written, so the caller must not change

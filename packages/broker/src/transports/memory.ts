@@ -75,6 +75,7 @@ export class MemoryConnection implements ByteStream {
   readonly remotePort = 0;
   readonly listener: string;
   readonly peer: PeerInfo = { transport: 'memory' };
+  readonly keepsBytes = true;
   readonly pipe: BytePipe;
   readonly #toBroker: Channel;
   readonly #toClient: Channel;
