@@ -243,7 +243,19 @@ export function topic(what: string, value: unknown): string {
     return value;
   }
   const start = startOfField(what);
-  return isSkipping && isPlain(start) ? '' : checkTopic(what, textAt(what, start));
+  return isSkipping && isPlain(start) ? '' : topicAt(what, start);
+}
+
+/** The topic name from `start` to the position. */
+function topicAt(what: string, start: number): string {
+  const name = textAt(what, start);
+  return isPlain(start) ? name : checkTopic(what, name);
+}
+
+function checkTopic(what: string, name: string): string {
+  const problem = checkTopicName(name);
+  if (problem !== undefined) fail(`${what} ${problem}`);
+  return name;
 }
 
 /** Whether what stands from `start` to the position is ASCII above `+`, of which all are good in a topic name. */
@@ -251,11 +263,6 @@ function isPlain(start: number): boolean {
   if (start === position) return false;
   for (; start < position; start++) if (bytes[start]! < 0x2c || bytes[start]! > 0x7e) return false;
   return true;
-}
-
-function checkTopic(what: string, name: string): string {
-  topicBytes(what, name);
-  return name;
 }
 
 // Topic names that were found good lately, with their bytes. A sender uses the same topics again and again, and most of
@@ -270,9 +277,7 @@ const KNOWN_LENGTH_MAX = 64;
 export function topicBytes(what: string, name: string): Uint8Array {
   let found = knownTopics.get(name);
   if (found === undefined) {
-    const problem = checkTopicName(name);
-    if (problem !== undefined) fail(`${what} ${problem}`);
-    found = encoder.encode(name);
+    found = encoder.encode(checkTopic(what, name));
     if (knownTopics.size === KNOWN_TOPICS_MAX) knownTopics.clear();
     if (name.length <= KNOWN_LENGTH_MAX) knownTopics.set(name, found);
   }
@@ -285,7 +290,7 @@ export function topicBytes(what: string, name: string): Uint8Array {
  */
 export function readTopic(bytes: Uint8Array, start: number, end: number): string {
   startReading(bytes, end, end, 3, 5);
-  return checkTopic('topic', textAt('topic', start)); // [MQTT-3.3.2-1], [MQTT-3.3.2-2]
+  return topicAt('topic', start); // [MQTT-3.3.2-1], [MQTT-3.3.2-2]
 }
 
 /** Begins a section that has its length before it; leaveSection() takes what this returns. */

@@ -106,7 +106,7 @@ export class FrameReader {
   next(): boolean {
     if (this.#isPartialShown) {
       this.#isPartialShown = false;
-      if (this.#partial.length > KEEP_BUFFER_MAX) this.#partial = this.exchangeMemory(this.#partial, 0, 0);
+      if (this.#partial.length > KEEP_BUFFER_MAX) this.#partial = this.exchange(this.#partial, 0, 0);
       this.bytes = NO_BYTES;
     }
     if (this.#partialLength > 0) return this.#assemble();
@@ -180,7 +180,7 @@ export class FrameReader {
    * packet, in exchange for the memory before it, of which nothing is used any more once its bytes are copied. Who has
    * many connections with large packets can bring memory that is used again; memory that was detached does not come back.
    */
-  protected exchangeMemory(_before: Uint8Array, needed: number, size: number): Uint8Array {
+  protected exchange(_before: Uint8Array, needed: number, size: number): Uint8Array {
     return new Uint8Array(Math.min(needed * 2 + FIRST_BUFFER_SIZE, size));
   }
 
@@ -189,7 +189,7 @@ export class FrameReader {
     const length = this.#partialLength + count;
     if (length > this.#partial.length) {
       const before = this.#partial.subarray(0, this.#partialLength);
-      this.#partial = this.exchangeMemory(this.#partial, length, this.#partialEnd || FIRST_BUFFER_SIZE);
+      this.#partial = this.exchange(this.#partial, length, this.#partialEnd || FIRST_BUFFER_SIZE);
       this.#partial.set(before);
     }
     const from = this.#position;

@@ -11,7 +11,7 @@ export class PacketReader extends FrameReader {
     this.#memory = memory;
   }
 
-  protected override exchangeMemory(before: Uint8Array, needed: number, size: number): Uint8Array {
+  protected override exchange(before: Uint8Array, needed: number, size: number): Uint8Array {
     return this.#memory.exchange(before, needed, size);
   }
 }
