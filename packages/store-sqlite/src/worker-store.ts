@@ -3,6 +3,7 @@
 import { closeSync, fdatasync, openSync } from 'node:fs';
 import { BatchApplier } from './apply-batch.ts';
 import { copyDatabase } from './backup.ts';
+import { CacheTrimmer } from './cache-trimmer.ts';
 import { Cleaner } from './cleaner.ts';
 import { StoreError } from './errors.ts';
 import { lockFolder, unlockFolder } from './lock.ts';
@@ -22,6 +23,7 @@ interface Open {
   readonly applier: BatchApplier;
   readonly reader: PageReader;
   readonly cleaner: Cleaner;
+  readonly trimmer: CacheTrimmer;
   readonly flusher: LogFlusher | undefined;
 }
 
@@ -35,7 +37,9 @@ export class WorkerStore {
   }
 
   handle<Kind extends RequestKind>(kind: Kind, body: Requests[Kind]): Answers[Kind] {
-    return this.#handlers[kind](body);
+    const answer = this.#handlers[kind](body);
+    this.#open?.trimmer.used();
+    return answer;
   }
 
   readonly #handlers: { readonly [Kind in RequestKind]: (body: Requests[Kind]) => Answers[Kind] } = {
@@ -65,6 +69,7 @@ export class WorkerStore {
         applier: new BatchApplier(database),
         reader: new PageReader(database, now),
         cleaner: new Cleaner(database, now),
+        trimmer: new CacheTrimmer(database),
         flusher:
           settings.durability === 'commit'
             ? new LogFlusher(`${this.#file}-wal`, settings.flushIntervalMs)
@@ -105,9 +110,10 @@ export class WorkerStore {
   }
 
   #close(): undefined {
-    const { database, lock, cleaner, flusher } = this.#parts();
+    const { database, lock, cleaner, trimmer, flusher } = this.#parts();
     this.#open = undefined;
     cleaner.stop();
+    trimmer.stop();
     flusher?.stop();
     // Closing does this too, but `@photostructure/sqlite` closes only when all statements were collected as garbage.
     this.#shortenLog(database);
