@@ -85,6 +85,7 @@ export class RetainedMessages {
 
   /** Sends the retained messages that match a new subscription. */
   replay(session: Session, subscription: Subscription<Subscriber>): void {
+    if (this.tree.count === 0) return;
     new Replay(this.#core, session, subscription, this.tree.cursor(subscription.filter)).step();
   }
 

@@ -58,7 +58,10 @@ function dispatchDecoded(connection: Connection, reader: FrameReader): Promise<v
   // [MQTT-3.1.0-2], whatever stands in it.
   if (reader.header >> 4 === PacketType.Connect)
     throw protocolError('a second CONNECT came on the same connection');
-  const packet = decodeOwned(reader, connection.sender.version);
+  const { version } = connection.sender;
+  // Of all packets that come here, only AUTH brings bytes that outlive the chunk they came in.
+  const packet =
+    reader.header >> 4 === PacketType.Auth ? decodeOwned(reader, version) : decodeInPlace(reader, version);
   switch (packet.type) {
     case PacketType.Puback:
       return void handlePuback(connection, packet.packetId);
@@ -103,7 +106,13 @@ function beforeConnected(connection: Connection, reader: FrameReader): Promise<v
   throw protocolError('only AUTH and DISCONNECT may come before CONNACK');
 }
 
-/** Decodes from a copy: these packets are rare, and passwords, Wills and filters outlive the chunk that they came in. */
+/** Decodes a packet whose fields are numbers and texts. */
+function decodeInPlace(reader: FrameReader, version: ProtocolVersion): ReturnType<typeof decodePacket> {
+  const { bytes, header, body, end } = reader;
+  return decodePacket(bytes, header, body, end, version, 'server');
+}
+
+/** Decodes from a copy: these packets are rare, and passwords, Wills and authentication data outlive the chunk. */
 function decodeOwned(reader: FrameReader, version: ProtocolVersion): ReturnType<typeof decodePacket> {
   const { bytes, header, start, body, end } = reader;
   const copy = new Uint8Array(end - start);

@@ -9,6 +9,9 @@ export interface FilterParts {
   readonly shareName: string;
 }
 
+const DOLLAR = 0x24;
+
 export function splitFilter(fullFilter: string): FilterParts {
-  return parseSharedFilter(fullFilter) ?? { filter: fullFilter, shareName: '' };
+  const shared = fullFilter.charCodeAt(0) === DOLLAR ? parseSharedFilter(fullFilter) : undefined;
+  return shared ?? { filter: fullFilter, shareName: '' };
 }

@@ -46,18 +46,42 @@ export class TopicPattern {
   }
 }
 
-/** Whether every topic that `filter` matches is matched by `wide`, too. `$share/GROUP/` is looked through. */
+const DOLLAR = 0x24;
+
+/**
+ * Whether every topic that `filter` matches is matched by `wide`, too. `$share/GROUP/` is looked through. Asked for each
+ * filter of each SUBSCRIBE and each rule, so it goes along both texts and makes nothing.
+ */
 export function covers(wide: string, filter: string): boolean {
-  const wanted = (parseSharedFilter(filter)?.filter ?? filter).split('/');
-  const own = wide.split('/');
+  const startsWithDollar = filter.charCodeAt(0) === DOLLAR;
+  const wanted = (startsWithDollar ? parseSharedFilter(filter)?.filter : undefined) ?? filter;
   // `#` and `+` do not reach topics that begin with $.
-  if (wanted[0]?.startsWith('$') && !own[0]?.startsWith('$')) return false;
-  for (let index = 0; ; index++) {
-    const level = own[index];
-    const other = wanted[index];
+  if (wanted.charCodeAt(0) === DOLLAR && wide.charCodeAt(0) !== DOLLAR) return false;
+  // Both stand at the beginning of a level; behind the end of the text, no level is left.
+  let own = 0;
+  let other = 0;
+  for (;;) {
+    const ownEnd = levelEnd(wide, own);
+    const isWildcard = ownEnd - own === 1;
     // `sport/#` covers `sport`, so the end of the other filter does not matter here.
-    if (level === '#') return true;
-    if (level === undefined || other === undefined) return level === other;
-    if (other === '#' || (level !== '+' && level !== other)) return false;
+    if (isWildcard && wide[own] === '#') return true;
+    if (own > wide.length || other > wanted.length) return own > wide.length && other > wanted.length;
+    const otherEnd = levelEnd(wanted, other);
+    if (otherEnd - other === 1 && wanted[other] === '#') return false;
+    const isAny = isWildcard && wide[own] === '+';
+    if (!isAny && !isSameText(wide, own, ownEnd, wanted, other, otherEnd)) return false;
+    own = ownEnd + 1;
+    other = otherEnd + 1;
   }
+}
+
+function levelEnd(text: string, start: number): number {
+  const slash = text.indexOf('/', start);
+  return slash === -1 ? text.length : slash;
+}
+
+function isSameText(a: string, from: number, to: number, b: string, bFrom: number, bTo: number): boolean {
+  if (to - from !== bTo - bFrom) return false;
+  for (let i = from; i < to; i++) if (a.charCodeAt(i) !== b.charCodeAt(bFrom + i - from)) return false;
+  return true;
 }
