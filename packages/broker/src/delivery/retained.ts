@@ -85,7 +85,7 @@ export class RetainedMessages {
 
   /** Sends the retained messages that match a new subscription. */
   replay(session: Session, subscription: Subscription<Subscriber>): void {
-    if (this.tree.count === 0) return;
+    if (!this.tree.canMatch(subscription.filter)) return;
     new Replay(this.#core, session, subscription, this.tree.cursor(subscription.filter)).step();
   }
 

@@ -119,6 +119,14 @@ export class RetainedTree<M> {
     for (const slot of this.#slots.values()) if (slot.message !== undefined) yield slot.message;
   }
 
+  /** False if it is plain at a glance that no topic here matches a filter, which is so for most new subscriptions. */
+  canMatch(filter: string): boolean {
+    if (!hasWildcard(filter)) return this.#slots.get(filter) !== undefined;
+    const first = filter.slice(0, levelEnd(filter, 0));
+    if (hasWildcard(first)) return this.#slots.size > 0;
+    return this.#root.children?.has(first) === true;
+  }
+
   /** A walk over the messages whose topics match a filter and that are there now. */
   cursor(filter: string): RetainedCursor<M> {
     if (!hasWildcard(filter)) return new TopicCursor(this.#slots.get(filter), this.#change);

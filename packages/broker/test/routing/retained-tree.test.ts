@@ -46,6 +46,7 @@ test('a tree holds what a map holds, and finds by filter what a scan finds', () 
         const found = all(tree.cursor(filter));
         expect(found.length).toBe(expected.length);
         expect(new Set(found)).toEqual(new Set(expected));
+        if (expected.length > 0) expect(tree.canMatch(filter)).toBe(true);
       }
       expect(new Set(tree.messages())).toEqual(new Set(model.values()));
       for (const topic of model.keys()) tree.delete(topic);
@@ -126,6 +127,12 @@ test('MQTT-4.7.2-1: wildcards at the first level do not see retained messages of
   expect(all(tree.cursor('+'))).toEqual([]);
   expect(all(tree.cursor('+/uptime'))).toEqual([]);
   expect(all(tree.cursor('$SYS/#'))).toEqual(['$SYS/uptime']);
+  expect([tree.canMatch('a/#'), tree.canMatch('b/#'), tree.canMatch('b'), tree.canMatch('+/x')]).toEqual([
+    true,
+    false,
+    false,
+    true,
+  ]);
   expect(all(tree.cursor('a/+'))).toEqual(['a/$b']);
 });
 
