@@ -157,7 +157,7 @@ export class Broker {
       this.#sys?.tick();
       if (++ticks % AGE_TICKS !== 0) return;
       core.router.age();
-      core.largeMemory.age();
+      core.packetMemory.age();
     }, TICK_MS);
     this.#timer.unref();
   }

@@ -5,7 +5,7 @@ import type { Bus } from './bus/bus.ts';
 import type { Clock } from './clock.ts';
 import { Flusher } from './connection/flusher.ts';
 import { TurnBudget } from './connection/turn-budget.ts';
-import { LargeMemory } from './delivery/large-memory.ts';
+import { PacketMemory } from './delivery/packet-memory.ts';
 import { RetainedMessages } from './delivery/retained.ts';
 import { routeMessage } from './delivery/route-message.ts';
 import { RoutedMessage } from './delivery/routed-message.ts';
@@ -56,7 +56,7 @@ export class Core {
   readonly sessions: SessionRegistry;
   readonly gate: CommitGate;
   readonly flusher: Flusher;
-  readonly largeMemory = new LargeMemory();
+  readonly packetMemory = new PacketMemory();
   readonly turn: TurnBudget;
   /** Raised when rules or hooks change: answers that connections keep are asked again. */
   rulesVersion = 1;

@@ -80,8 +80,7 @@ export class Decoder {
 
   /** Copies what is left of the chunk, for a caller that stops in the middle of it and reuses its memory. */
   keepRest(): void {
-    this.#source = NO_BYTES;
-    this.#frames.keepRest();
+    this.feed(NO_BYTES);
   }
 
   /**

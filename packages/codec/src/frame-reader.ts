@@ -14,7 +14,7 @@ import { integer, readVariableByteInteger } from './variable-byte-integer.ts';
 export const MAX_PACKET_SIZE = 268_435_460;
 
 /** An assembled packet above this size gives its memory back at once instead of keeping the buffer for the next. */
-const KEEP_BUFFER_MAX = 65_536;
+const KEEP_BUFFER_MAX = 1_024;
 const FIRST_BUFFER_SIZE = 256;
 
 /**
@@ -72,10 +72,10 @@ export class FrameReader {
   feed(chunk: Uint8Array): void {
     if (this.#position < this.#limit) {
       // The caller stopped in the middle of the chunk before; what it left comes first.
-      const left = this.#chunk.subarray(this.#position, this.#limit);
+      const left = this.takeRest();
       const joined = new Uint8Array(left.length + chunk.length);
-      joined.set(left);
       joined.set(chunk, left.length);
+      joined.set(left);
       chunk = joined;
     }
     this.#chunk = chunk;
@@ -83,9 +83,14 @@ export class FrameReader {
     this.#limit = chunk.length;
   }
 
-  /** Copies what is left of the chunk, for a caller that stops in the middle of it and reuses its memory. */
-  keepRest(): void {
-    this.feed(NO_BYTES);
+  /**
+   * Takes away what is left of the chunk, for a caller that stops in the middle of it, keeps the rest somewhere else, and
+   * feeds that first when it goes on.
+   */
+  takeRest(): Uint8Array {
+    const rest = this.#chunk.subarray(this.#position, this.#limit);
+    this.#release();
+    return rest;
   }
 
   /**
@@ -93,10 +98,8 @@ export class FrameReader {
    * used again for the next packet.
    */
   detach(): void {
-    if (this.#isPartialShown) {
-      this.#partial = NO_BYTES;
-      this.#isPartialShown = false;
-    }
+    this.#partial = NO_BYTES;
+    this.#isPartialShown = false;
   }
 
   /**

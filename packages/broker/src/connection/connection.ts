@@ -6,7 +6,7 @@
 // `closing` means: our last packet was written and our side of the stream is closed, but what the client still sends is
 // read and thrown away for a moment, because a reset would take away the DISCONNECT that says why.
 
-import { CodecError, type FrameReader, PacketType, type QoS } from '@tobymq/codec';
+import { CodecError, PacketType, type QoS } from '@tobymq/codec';
 import type { Core } from '../core.ts';
 import type { RoutedMessage } from '../delivery/routed-message.ts';
 import type { ClientInfo } from '../extension.ts';
@@ -76,7 +76,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
   readonly topics = new TopicCache();
   lastSeenMs: number;
   closeReason: CloseReason | undefined = undefined;
-  readonly #reader: FrameReader;
+  readonly #reader: PacketReader;
   readonly #silence: SilenceTimer;
   #acknowledgements: Acknowledgements | undefined = undefined;
   #paused = 0;
@@ -89,7 +89,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     this.listener = listener;
     this.serial = serial;
     this.sender = new Sender(core, stream);
-    this.#reader = new PacketReader(core.limits.connectBytesMax, core.largeMemory);
+    this.#reader = new PacketReader(core.limits.connectBytesMax, core.packetMemory);
     this.lastSeenMs = core.clock.now();
     this.#silence = new SilenceTimer(this, core.wheel);
     const timeoutMs = listener.settings.connectTimeoutMs || core.limits.connectTimeoutMs;
@@ -124,7 +124,8 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     flusher.readBegins();
     this.#reader.feed(chunk);
     if (this.#paused === 0 && !this.#isProcessing) this.#process();
-    else this.#reader.keepRest();
+    // The chunk's memory is used again, and what is left of it stays for a later turn.
+    if (this.#paused !== 0 || this.#isProcessing) this.#reader.keepRest();
     flusher.readEnds(metrics.packetsReceived - packetsBefore);
   }
 
@@ -290,9 +291,14 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
   #process(): void {
     const reader = this.#reader;
     const { turn, metrics } = this.core;
+    let isEmpty = false;
     this.#isProcessing = true;
     try {
-      while (this.#paused === 0 && reader.next()) {
+      while (this.#paused === 0) {
+        if (!reader.next()) {
+          isEmpty = true;
+          break;
+        }
         metrics.packetsReceived++;
         const answer = dispatch(this, reader);
         if (answer !== undefined) this.#waitFor(answer);
@@ -302,10 +308,10 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
       this.#fail(error);
     }
     this.core.flusher.endRuns();
+    if (isEmpty) reader.forgetKept();
     this.#isProcessing = false;
     // Also the beginning of a packet counts: a large one comes in many reads, and all of them may come in one turn.
     if (turn.isSpent() && reader.buffered > 0 && this.state !== 'closing') this.#holdUp();
-    if (this.#paused !== 0 && this.state !== 'closing') reader.keepRest();
     if (this.sender.outbox.isBlocked && this.sender.outbox.pendingBytes > OUTBOX_PAUSE_BYTES) {
       this.pause(Pause.Outbox);
     }

@@ -14,7 +14,7 @@
 // until the stream drains.
 
 import { copyBytesAgain } from '../copy-bytes.ts';
-import type { Loan } from '../delivery/large-memory.ts';
+import type { Loan } from '../delivery/packet-memory.ts';
 import type { ByteStream } from '../transports/byte-stream.ts';
 import type { Chunk } from './chunk.ts';
 import type { Flusher } from './flusher.ts';

@@ -11,7 +11,7 @@
 import type { QoS } from '@tobymq/codec';
 import type { QueueTarget, Store, StoredMessage } from '../store/store.ts';
 import { encodeForm, PublishForm } from './encode-publish.ts';
-import type { Loan } from './large-memory.ts';
+import type { Loan } from './packet-memory.ts';
 import { REFERENCE_BYTES_MIN } from './sizes.ts';
 
 const NO_BYTES = new Uint8Array(0);

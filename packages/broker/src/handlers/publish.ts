@@ -216,7 +216,7 @@ function accept(connection: Connection, known: KnownTopic, reader: FrameReader):
   message.ownsPayload = payloadSize >= REFERENCE_BYTES_MIN && reader.isAssembled;
   if (message.ownsPayload) {
     reader.detach();
-    message.loan = core.largeMemory.lend(bytes);
+    message.loan = core.packetMemory.lend(bytes);
   }
   message.payloadBytes = bytes;
   message.payloadStart = publish.payloadStart;

@@ -1,18 +1,18 @@
-// Memory for packets that are too large for one read, used again as soon as the last receiver has been written to.
+// Memory for packets that do not come whole in one read, used again as soon as the last receiver has been written to.
 //
 // New memory for each message of 1 MB is the most expensive part of it: the kernel has to empty it, the garbage collector
-// has to find it, and what was freed stays with the process in pieces that are too small for the next one.
+// has to find it, and what was freed stays with the process in pieces that are too small for the next one. And if each
+// connection kept its own for the next packet, a thousand of them would hold what one needs at a time.
 
 /** Smaller memory is cheaper to make than to keep. */
-const SMALLEST = 65_536;
+const SMALLEST = 4_096;
 /** Larger memory is rare, and would be all that is kept. */
 const LARGEST = 4 * 1024 * 1024;
-/** What is kept for reuse, all together. */
+/** What is kept for reuse, all together; not too many, because they are looked through. */
 const SPARE_BYTES_MAX = 16 * 1024 * 1024;
-/** Sizes are rounded, so that messages of nearly the same size can have the same memory. */
-const ROUNDED_TO = 65_536;
+const SPARES_MAX = 64;
 
-export class LargeMemory {
+export class PacketMemory {
   #spare: Uint8Array[] = [];
   #spareBytes = 0;
   #isUsed = false;
@@ -22,11 +22,8 @@ export class LargeMemory {
    * declared size alone reserves nothing: it is only given what lies around anyway.
    */
   exchange(before: Uint8Array, needed: number, size: number): Uint8Array {
-    const wanted = Math.min(needed * 2, size);
-    const bytes =
-      wanted < SMALLEST
-        ? new Uint8Array(Math.min(needed * 2 + 256, size))
-        : (this.#takeSpare(size) ?? this.#takeSpare(wanted) ?? allocate(wanted));
+    const wanted = Math.min(needed * 2 + 256, size);
+    const bytes = this.#takeSpare(size) ?? this.#takeSpare(wanted) ?? allocate(wanted);
     this.giveBack(before);
     return bytes;
   }
@@ -38,7 +35,8 @@ export class LargeMemory {
 
   giveBack(bytes: Uint8Array): void {
     const { length } = bytes;
-    if (length < SMALLEST || length > LARGEST || this.#spareBytes + length > SPARE_BYTES_MAX) return;
+    if (length < SMALLEST || length > LARGEST) return;
+    if (this.#spareBytes + length > SPARE_BYTES_MAX || this.#spare.length === SPARES_MAX) return;
     this.#spare.push(bytes);
     this.#spareBytes += length;
   }
@@ -54,6 +52,7 @@ export class LargeMemory {
 
   /** The smallest that is large enough, if it is not far too large. */
   #takeSpare(size: number): Uint8Array | undefined {
+    if (size < SMALLEST) return undefined;
     let best = -1;
     for (let i = 0; i < this.#spare.length; i++) {
       const { length } = this.#spare[i]!;
@@ -70,12 +69,12 @@ export class LargeMemory {
 
 /** Memory in use by several, who each release it once; whoever wants to keep it says so instead. */
 export class Loan {
-  readonly #owner: LargeMemory;
+  readonly #owner: PacketMemory;
   readonly #bytes: Uint8Array;
   #users = 1;
   #isKept = false;
 
-  constructor(owner: LargeMemory, bytes: Uint8Array) {
+  constructor(owner: PacketMemory, bytes: Uint8Array) {
     this.#owner = owner;
     this.#bytes = bytes;
   }
@@ -94,6 +93,9 @@ export class Loan {
   }
 }
 
+/** Rounded, so that packets of nearly the same size can have the same memory. */
 function allocate(size: number): Uint8Array {
-  return Buffer.allocUnsafeSlow(Math.ceil(size / ROUNDED_TO) * ROUNDED_TO);
+  if (size < SMALLEST) return new Uint8Array(size);
+  const step = size < 65_536 ? 4_096 : 65_536;
+  return Buffer.allocUnsafeSlow(Math.ceil(size / step) * step);
 }
