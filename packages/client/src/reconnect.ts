@@ -54,6 +54,8 @@ export function decideReconnect(
   error: ClientError,
   attempt: number,
   random: () => number,
+  /** How many attempts the delay has grown by; other news than a failure starts it anew. */
+  step = attempt,
 ): ReconnectDecision {
   const wouldRetry = !isFinal(error) && attempt < maxAttempts;
   const verdict = decide?.({ error, attempt, wouldRetry }) ?? wouldRetry;
@@ -61,7 +63,7 @@ export function decideReconnect(
     return { retry: true, delayMs: milliseconds(verdict, 'reconnect.decide()') };
   const bound = Math.min(
     milliseconds(max, 'reconnect.max'),
-    milliseconds(min, 'reconnect.min') * 2 ** Math.min(attempt - 1, 30),
+    milliseconds(min, 'reconnect.min') * 2 ** Math.min(step - 1, 30),
   );
   return { retry: verdict, delayMs: jitter === 'none' ? bound : Math.ceil(random() * bound) };
 }

@@ -48,6 +48,8 @@ export class Supervisor {
   #attempt: AbortController | undefined;
   /** When the last attempt was accepted; 0 if it was not. */
   #connectedAt = 0;
+  /** How far the delay between attempts has grown. */
+  #delayStep = 0;
   connectCount = 0;
   /** Tries at once instead of waiting for the end of the delay. */
   retryNow: () => void = () => {};
@@ -80,7 +82,11 @@ export class Supervisor {
   async #run(): Promise<ClientError> {
     // The network came back: do not wait. It went, or we woke up: see whether the connection still lives.
     const stopWatching = this.#settings.platform.watchNetwork((isOnline) => {
-      if (isOnline) this.retryNow();
+      // What has failed until now says nothing of the network that is there again.
+      if (isOnline) {
+        this.#delayStep = 0;
+        this.retryNow();
+      }
       this.#client.connection?.probe();
     });
     let reason: ClientError;
@@ -116,7 +122,14 @@ export class Supervisor {
       }
       if (!this.#followRedirect(error, url) && !this.#stepDown(error)) {
         if (!wasConnected) this.#urls.push(this.#urls.shift()!);
-        const { retry, delayMs } = decideReconnect(reconnect, error, attempt, () => clock.random());
+        this.#delayStep = Math.min(this.#delayStep + 1, attempt);
+        const { retry, delayMs } = decideReconnect(
+          reconnect,
+          error,
+          attempt,
+          () => clock.random(),
+          this.#delayStep,
+        );
         if (!retry) return error;
         this.states.set({ state: 'offline', reason: error, retryInMs: delayMs, attempt });
         const woken = new Promise<void>((resolve) => {

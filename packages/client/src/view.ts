@@ -51,6 +51,13 @@ interface Entry<V, P> {
   reading: number;
 }
 
+/** A value on its way to the server. */
+interface Write {
+  readonly name: string;
+  /** Something has come for this key since. */
+  isAnswered: boolean;
+}
+
 /** How long the server has to be silent before its retained messages count as complete. */
 const QUIET_MS = 200;
 
@@ -74,8 +81,8 @@ export class View<V, P> implements AsyncDisposable {
   readonly #inboxes = new Set<Inbox<Change<V, P>>>();
   readonly #watchers = new Set<() => void>();
   readonly #listener: CoreListener;
-  /** Counts messages per topic while a `set` waits for its acknowledgement. */
-  readonly #arrivals = new Map<string, number>();
+  /** Writes that wait for their acknowledgement. */
+  readonly #writes = new Set<Write>();
   #subscription: Subscription<unknown, unknown> | undefined;
   #reading = 1;
   #lastRetainedAt = 0;
@@ -218,13 +225,16 @@ export class View<V, P> implements AsyncDisposable {
   }
 
   async #write(name: string, payload: Uint8Array, options: Omit<PublishOptions, 'retain'>): Promise<void> {
-    const before = this.#arrivals.get(name) ?? 0;
-    this.#arrivals.set(name, before);
-    await this.#client.publish(name, payload, { qos: 1, ...options, retain: true });
-    // Our own message usually comes back before or after this. If nothing came yet it is applied now, so that a read
-    // after the write sees it; if something came, the server's order decides.
-    if (this.#arrivals.get(name) === before) this.#apply(name, payload);
-    this.#arrivals.delete(name);
+    const write: Write = { name, isAnswered: false };
+    this.#writes.add(write);
+    try {
+      await this.#client.publish(name, payload, { qos: 1, ...options, retain: true });
+      // Our own message usually comes back before or after this. If nothing came yet it is applied now, so that a read
+      // after the write sees it; if something came, the server's order decides.
+      if (!write.isAnswered) this.#apply(name, payload);
+    } finally {
+      this.#writes.delete(write);
+    }
   }
 
   #onMessage(message: Message): void {
@@ -232,8 +242,7 @@ export class View<V, P> implements AsyncDisposable {
     // In 5.0 the flag tells what was retained; before, live messages never have it, so each one counts.
     if (!retain && this.#client.protocolVersion === 5) return;
     if (retain) this.#lastRetainedAt = this.#host.settings.clock.now();
-    const arrivals = this.#arrivals.get(topic);
-    if (arrivals !== undefined) this.#arrivals.set(topic, arrivals + 1);
+    for (const write of this.#writes) if (write.name === topic) write.isAnswered = true;
     this.#apply(topic, payload.slice());
   }
 

@@ -297,6 +297,42 @@ test('whoever asks again after an answer gets a new answer, however little time 
   keepAlive.stop();
 });
 
+test('a network that comes back starts the delay anew, and not the count of attempts', async () => {
+  const model = new ModelServer();
+  model.fate = () => 'unreachable';
+  let notify: (isOnline: boolean) => void = () => {};
+  const platform: Platform = {
+    transports: {},
+    defer: setImmediate,
+    watchNetwork: (onChange) => {
+      notify = onChange;
+      return () => {};
+    },
+  };
+  const hours = 3_600_000;
+  const client = createClientOn(
+    platform,
+    { transport: model.open, reconnect: { min: '1 h', max: '100 h', jitter: 'none' } },
+    {},
+  );
+  const offline: object[] = [];
+  for await (const state of client.states()) {
+    if (state.state !== 'offline') continue;
+    offline.push({ attempt: state.attempt, hours: state.retryInMs / hours });
+    if (offline.length === 5) break;
+    if (offline.length === 3) notify(true);
+    else client.retryNow();
+  }
+  expect(offline).toEqual([
+    { attempt: 1, hours: 1 },
+    { attempt: 2, hours: 2 },
+    { attempt: 3, hours: 4 },
+    { attempt: 4, hours: 1 },
+    { attempt: 5, hours: 2 },
+  ]);
+  await client.close();
+});
+
 test('a network that comes back is used at once, and one that may be gone is looked at', async () => {
   const model = new ModelServer();
   let notify: (isOnline: boolean) => void = () => {};

@@ -1,6 +1,6 @@
 // Retained topics as a map, over our own broker.
 
-import { Broker, MemoryStore } from '@tobymq/broker';
+import { Broker, type Extension, MemoryStore } from '@tobymq/broker';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Change, type Client, type ConnectOptions, connect, json, topic } from '../src/node.ts';
 
@@ -13,8 +13,8 @@ interface Setup {
   readonly broker: Broker;
 }
 
-async function setup(options: ConnectOptions = {}): Promise<Setup> {
-  const broker = await Broker.start({ store: new MemoryStore() });
+async function setup(options: ConnectOptions = {}, extensions: readonly Extension[] = []): Promise<Setup> {
+  const broker = await Broker.start({ store: new MemoryStore(), extensions: [...extensions] });
   onTestFinished(() => broker.stop());
   const { port } = await broker.listen({ host: '127.0.0.1', port: 0 });
   const url = `mqtt://127.0.0.1:${port}`;
@@ -73,6 +73,25 @@ test('a read after a write sees it', async () => {
   expect(view.get({ name: 'a' })).toBe(7);
   await view.delete({ name: 'a' });
   expect(view.get({ name: 'a' })).toBeUndefined();
+});
+
+test('a read after two writes at once sees the later one, also if the server sends neither back', async () => {
+  const { client } = await setup({}, [{ name: 'mute', authorizeDelivery: () => false }]);
+  const view = await client.view(settings);
+  await Promise.all([view.set({ name: 'a' }, 1), view.set({ name: 'a' }, 2)]);
+  expect(view.get({ name: 'a' })).toBe(2);
+});
+
+test('a write that was refused changes nothing, and the next one counts', async () => {
+  let isAllowed = false;
+  const gate: Extension = { name: 'gate', authorizePublish: () => ({ allow: isAllowed, cache: false }) };
+  const { client } = await setup({}, [gate]);
+  const view = await client.view(settings);
+  await expect(view.set({ name: 'a' }, 1)).rejects.toMatchObject({ reasonCode: 0x87 });
+  expect(view.has({ name: 'a' })).toBe(false);
+  isAllowed = true;
+  await view.set({ name: 'a' }, 2);
+  expect(view.get({ name: 'a' })).toBe(2);
 });
 
 test('a reconnect reports what changed meanwhile, and nothing else', async () => {
