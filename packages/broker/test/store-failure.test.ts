@@ -232,3 +232,21 @@ test('a QoS 2 message goes to a persistent session when message and packet id ar
   receiver.send(packet.pubrec({ id: second.id }));
   await receiver.expect(packetType.PUBREL);
 });
+
+test('a SUBSCRIBE over several turns is refused as a whole if the part of an early one could not be stored', async () => {
+  const store = new GatedStore();
+  let nowMs = 1_000_000;
+  const { port, broker } = await startBroker({ store, clock: { now: () => ++nowMs } });
+  const peer = await connectPeer(port, { clientId: 'a', clean: false, properties: expiry });
+  store.isOpen = false;
+  const filters = Array.from({ length: 3_000 }, (_, i): [string, number] => [`many/${i}/+`, 1]);
+  peer.send(packet.subscribe({ version: 5, id: 7, filters }));
+  await until(() => store.isCommitting);
+  expect(broker.totals().subscriptions).toBeLessThan(3_000);
+  await until(() => broker.totals().subscriptions === 3_000);
+  store.isOpen = true;
+  store.finish(new Error('no space left'));
+  const { body } = await peer.expect(packetType.SUBACK);
+  expect(new Set(body.subarray(3))).toEqual(new Set([0x97]));
+  expect(broker.totals().subscriptions).toBe(0);
+});

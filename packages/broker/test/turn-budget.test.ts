@@ -3,7 +3,7 @@
 import { packet, packetType } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import type { Extension } from '../src/index.ts';
-import { connectPeer, publishPacket, startBroker, subscribe } from './support.ts';
+import { connectPeer, publishPacket, startBroker, subscribe, until } from './support.ts';
 
 /** Every look at it takes a millisecond. */
 function slowClock(): { now(): number } {
@@ -73,4 +73,47 @@ test('somebody else is answered before a flood is over', async () => {
   await subscriber.expect(packetType.PUBLISH);
   await other.ping();
   expect(broker.metrics.publishReceived).toBeLessThan(5_000);
+});
+
+test('a SUBSCRIBE with very many filters lets others have their turns, and is answered once, before what follows', async () => {
+  const askedIn: number[] = [];
+  const turns = countTurns();
+  const witness: Extension = {
+    name: 'witness',
+    authorizeSubscribe: (_client, { filter }) => {
+      askedIn.push(turns.count);
+      return { allow: filter !== 'many/1234/+' };
+    },
+  };
+  const { port } = await startBroker({ clock: slowClock(), extensions: [witness] });
+  const subscriber = await connectPeer(port, { clientId: 'subscriber' });
+  const filters = Array.from({ length: 3_000 }, (_, i): [string, number] => [`many/${i}/+`, i % 3]);
+  subscriber.send(
+    Buffer.concat([
+      packet.subscribe({ version: 5, id: 7, filters }),
+      publishPacket('many/2999/x', 'mine'),
+      packet.pingreq(),
+    ]),
+  );
+  const suback = await subscriber.expect(packetType.SUBACK);
+  turns.stop();
+  expect([...suback.body.subarray(0, 3)]).toEqual([0, 7, 0]);
+  expect([...suback.body.subarray(3)]).toEqual(filters.map(([, qos], i) => (i === 1234 ? 0x87 : qos)));
+  await subscriber.expect(packetType.PUBLISH);
+  await subscriber.expect(packetType.PINGRESP);
+  expect(new Set(askedIn).size).toBeGreaterThan(3);
+});
+
+test('a client that goes in the middle of a SUBSCRIBE leaves no subscription', async () => {
+  const { port, broker } = await startBroker({ clock: slowClock() });
+  const subscriber = await connectPeer(port, { clientId: 'subscriber' });
+  const filters = Array.from({ length: 20_000 }, (_, i): [string, number] => [`many/${i}/+`, 0]);
+  subscriber.send(packet.subscribe({ version: 5, id: 7, filters }));
+  await until(() => broker.totals().subscriptions > 0);
+  expect(broker.totals().subscriptions).toBeLessThan(20_000);
+  subscriber.destroy();
+  await until(() => broker.totals().subscriptions === 0);
+  const other = await connectPeer(port, { clientId: 'other' });
+  await other.ping();
+  expect(broker.totals().subscriptions).toBe(0);
 });

@@ -21,7 +21,7 @@ const WORK_BETWEEN_LOOKS = 32;
 /** Of a large packet, so many bytes are as much work as a small packet. */
 const BYTES_PER_UNIT = 4_096;
 
-/** A connection that has more packets to handle. */
+/** A connection that has more packets to handle, or more parts of one. */
 export interface HeldUp {
   goOn(): void;
 }
@@ -31,6 +31,8 @@ export class TurnBudget {
   readonly #metrics: Metrics;
   readonly #router: Router<Subscriber>;
   #workAtLook = 0;
+  /** Parts of packets that were worked on, for which no other counter goes up. */
+  #parts = 0;
   /** When the first look of this turn was; the end of the turn is scheduled then. */
   #beganMs = 0;
   #isScheduled = false;
@@ -54,6 +56,11 @@ export class TurnBudget {
     return this.isOver;
   }
 
+  /** A part of a packet took about as much work as a small packet. */
+  count(): void {
+    this.#parts++;
+  }
+
   /** Lets a connection go on in the next turn. */
   holdUp(connection: HeldUp): void {
     this.#heldUp.push(connection);
@@ -70,10 +77,11 @@ export class TurnBudget {
     }
   }
 
-  /** Packets and bytes received, copies sent, and subscriptions that came or went. */
+  /** Packets, parts of packets and bytes received, copies sent, and subscriptions that came or went. */
   #work(): number {
     const { packetsReceived, packetsSent, bytesReceived } = this.#metrics;
-    return packetsReceived + packetsSent + this.#router.version + bytesReceived / BYTES_PER_UNIT;
+    const received = packetsReceived + this.#parts + bytesReceived / BYTES_PER_UNIT;
+    return received + packetsSent + this.#router.version;
   }
 
   #schedule(): void {

@@ -1,5 +1,6 @@
 // SUBSCRIBE: filters are checked, rules asked, subscriptions entered, SUBACK sent when they are stored, and retained
-// messages replayed.
+// messages replayed. Each of the first three is done for all filters before the next begins, over several turns of the
+// event loop if there are very many of them.
 
 import {
   checkTopicFilter,
@@ -10,6 +11,7 @@ import {
   type SubscriptionRequest,
 } from '@tobymq/codec';
 import { type Connection, tellable } from '../connection/connection.ts';
+import { inTurns } from '../connection/in-turns.ts';
 import type { MaybePromise } from '../extension.ts';
 import { type Decision, isPromise } from '../hooks.ts';
 import { Subscription } from '../routing/subscription.ts';
@@ -30,11 +32,24 @@ interface Item {
 }
 
 export function handleSubscribe(connection: Connection, packet: Subscribe): Promise<void> | undefined {
-  const items = packet.subscriptions.map((request) => check(connection, packet, request));
-  const asked = askRules(connection, items, 0);
-  if (asked !== undefined) return asked.then(() => subscribeAll(connection, packet, items));
-  subscribeAll(connection, packet, items);
-  return undefined;
+  const { turn } = connection.core;
+  const { subscriptions } = packet;
+  const items: Item[] = [];
+  const checked = inTurns(turn, subscriptions.length, (i) => {
+    items.push(check(connection, packet, subscriptions[i]!));
+    return undefined;
+  });
+  const ask = () => inTurns(turn, items.length, (i) => askRules(connection, items[i]!));
+  const enterAll = () => subscribeAll(connection, packet, items);
+  return after(after(checked, ask), enterAll);
+}
+
+/** Goes on with `next`: at once if there is nothing to wait for. */
+function after(
+  earlier: Promise<void> | undefined,
+  next: () => Promise<void> | undefined,
+): Promise<void> | undefined {
+  return earlier === undefined ? next() : earlier.then(next);
 }
 
 /** What the packet itself says; a filter that is not well-formed ends the connection, as in Mosquitto. */
@@ -89,23 +104,14 @@ function deny(item: Item, reasonCode: number, reason: string | undefined): void 
   item.reason = tellable(reason);
 }
 
-/** Asks the rules about each filter in turn; a promise if one of them takes its time. */
-function askRules(connection: Connection, items: readonly Item[], from: number): Promise<void> | undefined {
+/** Asks the rules about a filter; a promise if they take their time. */
+function askRules(connection: Connection, item: Item): Promise<void> | undefined {
   const { client } = connection;
-  if (client === undefined) return undefined;
-  for (let i = from; i < items.length; i++) {
-    const item = items[i]!;
-    if (item.reasonCode >= 0x80) continue;
-    const question = { filter: item.fullFilter, qos: item.request.qos };
-    const answer: MaybePromise<Decision> = connection.listener.hooks.maySubscribe(client, question);
-    if (isPromise(answer)) {
-      return answer.then((late) => {
-        apply(item, late);
-        return askRules(connection, items, i + 1);
-      });
-    }
-    apply(item, answer);
-  }
+  if (client === undefined || item.reasonCode >= 0x80) return undefined;
+  const question = { filter: item.fullFilter, qos: item.request.qos };
+  const decision: MaybePromise<Decision> = connection.listener.hooks.maySubscribe(client, question);
+  if (isPromise(decision)) return decision.then((late) => apply(item, late));
+  apply(item, decision);
   return undefined;
 }
 
@@ -114,24 +120,69 @@ function apply(item: Item, decision: Decision): void {
   else if (decision.qosMax < item.reasonCode) item.reasonCode = decision.qosMax; // [N43]
 }
 
-function subscribeAll(connection: Connection, packet: Subscribe, items: readonly Item[]): void {
+/** What entering the filters of one packet has led to. */
+interface Entered {
+  /** Which subscriptions are sent the retained messages. */
+  readonly replays: Subscription<Subscriber>[];
+  /** The last batch of the store that holds some of them. */
+  batch: number;
+  /** Whether a batch that holds some of them could not be written. */
+  isLost: boolean;
+}
+
+function subscribeAll(
+  connection: Connection,
+  packet: Subscribe,
+  items: readonly Item[],
+): Promise<void> | undefined {
+  const { session, core } = connection;
+  const entered: Entered = { replays: [], batch: 0, isLost: false };
+  const subscriptionId = packet.properties?.subscriptionIdentifier ?? 0;
+  const done = inTurns(core.turn, items.length, (i) => {
+    // The connection may have ended since the last turn, and its session with it.
+    if (connection.state === 'connected' && session !== undefined)
+      subscribeOne(connection, session, items[i]!, subscriptionId, entered);
+    return undefined;
+  });
+  return after(done, () => {
+    answer(connection, packet, items, entered);
+    return undefined;
+  });
+}
+
+function subscribeOne(
+  connection: Connection,
+  session: Session,
+  item: Item,
+  subscriptionId: number,
+  entered: Entered,
+): void {
+  const { core } = session;
+  if (item.reasonCode >= 0x80) {
+    core.metrics.subscribeRefused++;
+    const { fullFilter: filter, reasonCode, reason } = item;
+    const clientId = connection.client?.clientId;
+    core.logger.log('warn', 'subscribe-refused', { clientId, filter, reasonCode, reason });
+    return;
+  }
+  const { subscription, isNew } = enter(session, item, subscriptionId);
+  // SUBACK waits for the last batch only; those before it have been written by then, or have failed.
+  if (session.isPersistent && entered.batch !== core.gate.batch) {
+    entered.batch = core.gate.batch;
+    core.gate.undoOnFailure(() => {
+      entered.isLost = true;
+    });
+  }
+  const { retainHandling, shareName } = subscription;
+  // [MQTT-3.3.1-9], [MQTT-3.3.1-10], [MQTT-3.3.1-11]; none for shared subscriptions [N41].
+  if (shareName === '' && (retainHandling === 0 || (retainHandling === 1 && isNew)))
+    entered.replays.push(subscription);
+}
+
+/** Sends SUBACK and what follows it, when everything is stored. */
+function answer(connection: Connection, packet: Subscribe, items: readonly Item[], entered: Entered): void {
   const { session, core, client, sender } = connection;
   if (connection.state !== 'connected' || session === undefined || client === undefined) return;
-  const subscriptionId = packet.properties?.subscriptionIdentifier ?? 0;
-  const replays: Subscription<Subscriber>[] = [];
-  for (const item of items) {
-    if (item.reasonCode >= 0x80) {
-      core.metrics.subscribeRefused++;
-      const { fullFilter: filter, reasonCode, reason } = item;
-      core.logger.log('warn', 'subscribe-refused', { clientId: client.clientId, filter, reasonCode, reason });
-      continue;
-    }
-    const { subscription, isNew } = enter(session, item, subscriptionId);
-    const { retainHandling, shareName } = subscription;
-    // [MQTT-3.3.1-9], [MQTT-3.3.1-10], [MQTT-3.3.1-11]; none for shared subscriptions [N41].
-    if (shareName === '' && (retainHandling === 0 || (retainHandling === 1 && isNew)))
-      replays.push(subscription);
-  }
   // 3.1 has no code for a refusal: the filter is granted and delivers nothing. [V31-24]
   const codes = items.map(({ reasonCode, request }) =>
     reasonCode < 0x80 || sender.isV5 ? reasonCode : sender.version === 3 ? request.qos : 0x80,
@@ -147,7 +198,7 @@ function subscribeAll(connection: Connection, packet: Subscribe, items: readonly
       if (item.reasonCode < 0x80)
         connection.listener.hooks.subscribed(client, item.fullFilter, item.reasonCode as QoS);
     }
-    for (const subscription of replays) core.retained.replay(session, subscription);
+    for (const subscription of entered.replays) core.retained.replay(session, subscription);
   };
   const isWritten = session.isPersistent && items.some(({ reasonCode }) => reasonCode < 0x80);
   if (!connection.mustWait(isWritten)) {
@@ -159,7 +210,11 @@ function subscribeAll(connection: Connection, packet: Subscribe, items: readonly
     send(codes.map(() => (sender.isV5 ? 0x97 : sender.version === 3 ? 0 : 0x80)));
     return true;
   };
-  connection.gate({ batch: 0, bytes: 0, send: finish, refuse }, isWritten);
+  const sendStored = () => {
+    if (entered.isLost) refuse();
+    else finish();
+  };
+  connection.gate({ batch: 0, bytes: 0, send: sendStored, refuse }, isWritten);
 }
 
 function enter(
