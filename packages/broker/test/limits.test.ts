@@ -104,6 +104,15 @@ test('subscriptionsPerClientMax: one more is refused with 0x97, replacing one is
   expect(broker.metrics.subscribeRefused).toBe(1);
 });
 
+test('subscriptionsPerClientMax: the filters of one packet count, too', async () => {
+  const { port, broker } = await startBroker({ limits: { subscriptionsPerClientMax: 2 } });
+  const peer = await connectPeer(port, { clientId: 'c' });
+  const filters: [string, number][] = ['a', 'b', 'c', 'a'].map((filter) => [filter, 0]);
+  peer.send(packet.subscribe({ version: 5, id: 1, filters }));
+  expect(decode.codes(await peer.expect(packetType.SUBACK), 5).codes).toEqual([0, 0, 0x97, 0]);
+  expect(broker.totals().subscriptions).toBe(2);
+});
+
 test('inflightMax: no more messages are on their way than that, although the client would take more', async () => {
   const { port, broker } = await startBroker({ limits: { inflightMax: 2 } });
   const receiver = await connectPeer(port, { clientId: 'r' });

@@ -84,18 +84,10 @@ function check(connection: Connection, packet: Subscribe, request: SubscriptionR
     if (isV5) throw fault(0xa2, 'wildcard subscriptions are not available');
     deny(item, 0xa2, 'wildcard subscriptions are not available');
   }
-  const { topicLevelsMax, topicBytesMax, subscriptionsPerClientMax } = connection.core.limits;
+  const { topicLevelsMax, topicBytesMax } = connection.core.limits;
   if (countLevels(filter) > topicLevelsMax)
     deny(item, 0x8f, `the filter has more than ${topicLevelsMax} levels`);
   if (filter.length > topicBytesMax) deny(item, 0x8f, `the filter has more than ${topicBytesMax} bytes`);
-  const subscriptions = connection.session?.subscriptions;
-  if (
-    subscriptionsPerClientMax > 0 &&
-    (subscriptions?.size ?? 0) >= subscriptionsPerClientMax &&
-    subscriptions?.get(item.fullFilter) === undefined
-  ) {
-    deny(item, 0x97, `the limit of ${subscriptionsPerClientMax} subscriptions is reached`);
-  }
   return item;
 }
 
@@ -158,6 +150,10 @@ function subscribeOne(
   entered: Entered,
 ): void {
   const { core } = session;
+  // Here and not before, because the packet's own filters count.
+  if (item.reasonCode < 0x80 && !hasRoom(session, item.fullFilter)) {
+    deny(item, 0x97, `the limit of ${core.limits.subscriptionsPerClientMax} subscriptions is reached`);
+  }
   if (item.reasonCode >= 0x80) {
     core.metrics.subscribeRefused++;
     const { fullFilter: filter, reasonCode, reason } = item;
@@ -177,6 +173,13 @@ function subscribeOne(
   // [MQTT-3.3.1-9], [MQTT-3.3.1-10], [MQTT-3.3.1-11]; none for shared subscriptions [N41].
   if (shareName === '' && (retainHandling === 0 || (retainHandling === 1 && isNew)))
     entered.replays.push(subscription);
+}
+
+/** Whether the session may have one subscription more, or has this one already. */
+function hasRoom({ core, subscriptions }: Session, fullFilter: string): boolean {
+  const { subscriptionsPerClientMax } = core.limits;
+  if (subscriptionsPerClientMax === 0 || subscriptions === undefined) return true;
+  return subscriptions.size < subscriptionsPerClientMax || subscriptions.get(fullFilter) !== undefined;
 }
 
 /** Sends SUBACK and what follows it, when everything is stored. */
