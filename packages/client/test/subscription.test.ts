@@ -194,7 +194,7 @@ test('parameters and values are typed and decoded', async () => {
   ]);
 });
 
-test('a payload that cannot be decoded is refused with 0x99 and reported, and the loop goes on', async () => {
+test('[N29] a payload that cannot be decoded is refused with 0x99 and reported, and the loop goes on', async () => {
   const { client, peer, errors } = await scripted();
   const subscription = client.subscribe(topic('t', json<number>()));
   await answerSubscribe(peer);

@@ -34,6 +34,16 @@ const METHODS = ['readStart', 'readStop', 'useUserBuffer', 'close'] as const;
 /**
  * Hands connections that a listening server accepts to `take` instead of making sockets of them, as far as this version
  * of Node allows it. If `take` returns false, the connection becomes a socket all the same.
+ *
+ * @example
+ * acceptDirectly(server, (handle) => {
+ *   const from = peerOf(handle);
+ *   if (from === undefined) return false;
+ *   const { address: remoteAddress, port: remotePort } = from;
+ *   const origin = { remoteAddress, remotePort, listener: 'tcp:1883', peer: { transport: 'tcp' } };
+ *   broker.attach(new DirectStream(handle, origin));
+ *   return true;
+ * });
  */
 export function acceptDirectly(server: Server, take: (handle: ConnectionHandle) => boolean): void {
   const listening = (server as unknown as { readonly _handle?: { onconnection?: Accept } })._handle;

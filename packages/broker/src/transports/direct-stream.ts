@@ -29,6 +29,7 @@ type OwnedHandle = ConnectionHandle & { [OWNER]?: DirectStream | undefined };
 /** Nobody is told of anything before start(). */
 const NOBODY: ByteStreamHandler = { onData() {}, onDrain() {}, onEnd() {}, onClose() {} };
 
+/** A connection that was accepted without a socket; the example of `acceptDirectly()` makes one. */
 export class DirectStream implements ByteStream {
   readonly remoteAddress: string;
   readonly remotePort: number;

@@ -369,6 +369,23 @@ describe('enhanced authentication', () => {
     await renewing;
   });
 
+  test('[MQTT-3.15.2-2] [MQTT-3.15.2-3] AUTH has no reason and no user properties that a small maximum could forbid', async () => {
+    const { client, peer } = await scripted(
+      { auth: auth(), userProperties: [['site', 'north']] },
+      { properties: [method, [property.maximumPacketSize, 20]] },
+    );
+    const renewing = outcome(client.reauthenticate());
+    const frame = await peer.expect(packetType.AUTH);
+    const { properties } = decode.reason(frame, 5);
+    expect([properties.get(property.reasonString), properties.get(property.userProperty)]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect(frame.body.length + 2).toBeLessThanOrEqual(20);
+    peer.destroy();
+    expect(await renewing).toMatchObject({ code: 'TOBYMQ_CONNECTION_LOST' });
+  });
+
   test('[MQTT-4.12.1-2] a failed re-authentication rejects', async () => {
     const { client, peer } = await scripted({ auth: auth() }, { properties: [method] });
     const renewing = outcome(client.reauthenticate());
