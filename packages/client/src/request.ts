@@ -78,7 +78,7 @@ export class Requests implements CoreListener {
   readonly #waiting = new Map<string, Waiting>();
   /** Names this asker in response topics; random, because client identifiers may be guessed. */
   readonly #name = crypto.getRandomValues(new Uint32Array(3)).join('-');
-  readonly #replySubscriptions = new Map<string, Promise<unknown>>();
+  readonly #replySubscriptions = new Map<string, Subscription | Promise<Subscription>>();
   #count = 0;
 
   constructor(client: Client, clock: Clock) {
@@ -153,16 +153,20 @@ export class Requests implements CoreListener {
   }
 
   /** Subscribes to the answers, once for each place where they come. */
-  #listen(name: string, isV5: boolean): Promise<unknown> {
+  #listen(name: string, isV5: boolean): Subscription | Promise<Subscription> {
     const filters = isV5
       ? [this.#replyTopic()]
       : [`${name}/response/${this.#name}/+`, `${name}/error/${this.#name}/+`];
     const key = filters.join(' ');
     const known = this.#replySubscriptions.get(key);
-    if (known !== undefined) return known;
+    // One that the server has refused later, on another connection, has ended.
+    if (known !== undefined && (known instanceof Promise || !known.isEnded)) return known;
     const subscribed = this.#client.on(filters, (message) => this.#onAnswer(message, name, isV5), { qos: 1 });
     this.#replySubscriptions.set(key, subscribed);
-    subscribed.catch(() => this.#replySubscriptions.delete(key));
+    subscribed.then(
+      (subscription) => this.#replySubscriptions.set(key, subscription),
+      () => this.#replySubscriptions.delete(key),
+    );
     return subscribed;
   }
 

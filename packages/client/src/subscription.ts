@@ -86,6 +86,7 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
   readonly #isManual: boolean;
   readonly #inHand: number;
   readonly #results = new Map<string, FilterResult>();
+  #wasGranted = false;
   /** Filters whose refusal was reported. */
   readonly #reported = new Set<string>();
   #settleReady!: {
@@ -327,13 +328,14 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
     const results = this.filters.map((each) => this.#results.get(each));
     if (results.includes(undefined)) return;
     const known = results as FilterResult[];
-    if (known.some((result) => result.isGranted)) {
-      // Kept apart: those that were granted work, those that were refused are reported.
+    const isAlive = known.some((result) => result.isGranted);
+    // Kept apart: those that were granted work, those that were refused are reported. If none is left, `ready` or the loop
+    // says so; but a handler that was served until now has neither.
+    if (isAlive || (this.#wasGranted && this.#handler !== undefined))
       for (const result of known) this.#reportRefusal(result);
-      this.#settleReady.resolve(known);
-    } else {
-      this.end(known[0]!.error);
-    }
+    this.#wasGranted = isAlive;
+    if (isAlive) this.#settleReady.resolve(known);
+    else this.end(known[0]!.error);
   }
 
   #reportRefusal({ filter, error }: FilterResult): void {

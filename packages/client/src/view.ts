@@ -5,7 +5,7 @@
 // counts as deleted only when the server has finished sending and the key was not among them. So a reconnect reports
 // exactly what changed meanwhile.
 
-import { limitCall } from './call-limits.ts';
+import { abortError, limitCall, onAbort } from './call-limits.ts';
 import type { Client } from './client.ts';
 import { within } from './clock.ts';
 import type { Core, CoreListener } from './core.ts';
@@ -87,6 +87,7 @@ export class View<V, P> implements AsyncDisposable {
   #reading = 1;
   #lastRetainedAt = 0;
   #end: ClientError | undefined;
+  #forgetSignal: () => void = () => {};
 
   private constructor(client: Client, host: ViewHost, pattern: TopicPattern<V, P>, options: ViewOptions) {
     this.#client = client;
@@ -110,20 +111,23 @@ export class View<V, P> implements AsyncDisposable {
     pattern: TopicPattern<V, P>,
     options: ViewOptions,
   ): Promise<View<V, P>> {
+    const { signal } = options;
     const view = new View(client, host, pattern, options);
     host.listeners.add(view.#listener);
     try {
       const subscribed = await client.on(pattern.filter, (message) => view.#onMessage(message), {
         qos: 1,
         retainAsPublished: true,
+        ...(signal && { signal }),
       });
       view.#subscription = subscribed as Subscription<unknown, unknown>;
       await view.#finishReading(view.#reading);
+      signal?.throwIfAborted();
     } catch (error) {
       host.listeners.delete(view.#listener);
-      throw error;
+      throw signal?.aborted ? abortError(signal) : error;
     }
-    options.signal?.addEventListener('abort', () => void view.close());
+    view.#forgetSignal = onAbort(signal, () => void view.close());
     return view;
   }
 
@@ -315,6 +319,7 @@ export class View<V, P> implements AsyncDisposable {
   #stop(error: ClientError): void {
     if (this.#end !== undefined) return;
     this.#end = error;
+    this.#forgetSignal();
     this.#host.listeners.delete(this.#listener);
     for (const inbox of this.#inboxes) inbox.end();
     this.#inboxes.clear();

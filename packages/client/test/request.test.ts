@@ -1,6 +1,6 @@
 // Request and response, over our own broker and every version.
 
-import { Broker } from '@tobymq/broker';
+import { Broker, type Extension } from '@tobymq/broker';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Client, type ConnectOptions, connect, json, rpc, text } from '../src/node.ts';
 
@@ -47,6 +47,34 @@ describe.each([
       message: expect.stringContaining('out of numbers'),
     });
   });
+});
+
+test('a place for answers that the server has taken away is asked for again', async () => {
+  let mayListen = true;
+  const rules: Extension = {
+    name: 'rules',
+    authorizeSubscribe: (client, { filter }) =>
+      client.clientId !== 'asker' || mayListen || !filter.startsWith('resp'),
+  };
+  const broker = await Broker.start({ extensions: [rules] });
+  onTestFinished(() => broker.stop());
+  const { port } = await broker.listen({ host: '127.0.0.1', port: 0 });
+  const url = `mqtt://127.0.0.1:${port}`;
+  await (await connected(url)).serve(scale, ({ value, by }) => value * by);
+  const refused: unknown[] = [];
+  const client = await connected(url, {
+    clientId: 'asker',
+    reconnect: { min: 1, max: 5 },
+    onError: (error) => void refused.push(error.code),
+  });
+  expect(await client.request(scale, { value: 2, by: 2 })).toBe(4);
+  mayListen = false;
+  broker.kick('asker', { endSession: true });
+  for await (const { state } of client.states()) if (state === 'offline') break;
+  await client.whenConnected();
+  await expect.poll(() => refused).toContain('TOBYMQ_SUBSCRIBE_REFUSED');
+  mayListen = true;
+  expect(await client.request(scale, { value: 3, by: 3 })).toBe(9);
 });
 
 test('a 5.0 request carries its response topic as a property, which an older responder cannot see', async () => {

@@ -2,7 +2,7 @@
 
 import { decode, packet, packetType, property, type RawPeer } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
-import { bytes, type Client, json, text, topic, type ValueCodec } from '../src/node.ts';
+import { bytes, type Client, type ClientError, json, text, topic, type ValueCodec } from '../src/node.ts';
 import { answerSubscribe, nothingBeforeMarker, outcome, scripted } from './support.ts';
 
 const identifierOf = (request: ReturnType<typeof decode.subscribe>): number =>
@@ -255,6 +255,19 @@ test('a resubscription that is refused ends the subscription and is not asked ag
   second.destroy();
   const third = await again({ sessionPresent: false });
   await nothingBeforeMarker(client, third);
+});
+
+test('a handler whose resubscription is refused does not end in silence', async () => {
+  const errors: ClientError[] = [];
+  const { client, peer, again } = await scripted({ onError: (error) => void errors.push(error) });
+  const subscribing = client.on('t', () => {});
+  await answerSubscribe(peer);
+  const subscription = await subscribing;
+  peer.destroy();
+  const second = await again({ sessionPresent: false });
+  await answerSubscribe(second, [0x87]);
+  await expect.poll(() => subscription.isEnded).toBe(true);
+  expect(errors).toMatchObject([{ code: 'TOBYMQ_SUBSCRIBE_REFUSED', reasonCode: 0x87, topic: 't' }]);
 });
 
 test('a subscription that ends offline is given up at the server when the session is resumed', async () => {

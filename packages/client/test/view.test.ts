@@ -94,6 +94,23 @@ test('a write that was refused changes nothing, and the next one counts', async 
   expect(view.get({ name: 'a' })).toBe(2);
 });
 
+test('a signal ends a view, also one that is still being opened', async () => {
+  const { client } = await setup();
+  const abort = new AbortController();
+  const view = await client.view(settings, { signal: abort.signal });
+  const changes = view.changes();
+  abort.abort();
+  expect(await changes.next()).toEqual({ done: true, value: undefined });
+  await expect(client.view(settings, { signal: abort.signal })).rejects.toMatchObject({
+    code: 'TOBYMQ_ABORTED',
+  });
+  const later = new AbortController();
+  const opening = client.view(settings, { signal: later.signal });
+  later.abort();
+  await expect(opening).rejects.toMatchObject({ code: 'TOBYMQ_ABORTED' });
+  expect(client.stats().subscriptions).toBe(0);
+});
+
 test('a reconnect reports what changed meanwhile, and nothing else', async () => {
   const { url, broker, client } = await setup({ clientId: 'watcher' });
   const view = await client.view(settings);
