@@ -1,5 +1,6 @@
 // `tobymq pub` and `tobymq sub` as scripts use them: what they print and how they end.
 
+import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -189,6 +190,8 @@ describe('sub', () => {
     const sub = server.start(['sub', 'a']);
     await server.subscribed('a');
     sub.child.stdout.destroy();
+    // What is written before this finds its reader.
+    await once(sub.child.stdout, 'close');
     await server.broker.publish({ topic: 'a', payload: 'x' });
     await server.broker.publish({ topic: 'a', payload: 'y' });
     expect(await sub.exit()).toMatchObject({ code: 0, stderr: '' });
