@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { connectPeer, type RunningBroker, startBroker, subscribe, until } from './support.ts';
 
 const PUBLISHERS = 3;
-const ROUNDS = 30;
+const ROUNDS = 15;
 
 /** A payload that says in every byte which one it is. */
 function payloadOf(publisher: number, round: number): Buffer {
