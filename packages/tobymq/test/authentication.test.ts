@@ -340,6 +340,7 @@ test('an address that goes on guessing is answered later and then banned', async
   expect(server.throttle.bans()).toMatchObject([{ kind: 'address', value: host }]);
   const banned = await RawPeer.connect({ host, port });
   await banned.expectClose();
+  expect(server.throttle.refusedByBan).toBe(1);
   server.throttle.remove('address', host);
   expect((await login('anna', 'geheim')).reason).toBe(0);
 });

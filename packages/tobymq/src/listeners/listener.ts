@@ -117,8 +117,11 @@ export class OpenListener {
     const peer = type === 'unix' ? UNIX_PEER : peerOf(handle);
     if (peer === undefined) return false;
     const remoteAddress = plainAddress(peer.address);
-    // The way of a socket refuses it, and says so.
-    if (!this.#target.accepts(remoteAddress)) return false;
+    if (!this.#target.accepts(remoteAddress)) {
+      handle.close(() => {});
+      this.#refused(remoteAddress, BANNED);
+      return true;
+    }
     const origin = { remoteAddress, remotePort: peer.port, listener: name, peer: { transport: type } };
     this.#target.attach(new DirectStream(handle, origin), this.#listener);
     return true;
@@ -130,7 +133,7 @@ export class OpenListener {
     const address = plainAddress(proxy?.sourceAddress ?? socket.remoteAddress ?? 'unix');
     if (!this.#target.accepts(address)) {
       socket.destroy();
-      this.#refused(address, 'the address is banned');
+      this.#refused(address, BANNED);
       return;
     }
     if (proxy) this.#origins.add(socket, proxy);
@@ -199,6 +202,7 @@ export class OpenListener {
   }
 }
 
+const BANNED = 'the address is banned';
 const UNIX_PEER = { address: 'unix', port: 0 };
 
 function ignoreEarlyFault(): void {}
