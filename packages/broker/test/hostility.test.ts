@@ -114,6 +114,32 @@ test('10,000 connections opened and dropped leave nothing behind, and others are
   expect((await usedBytes()) - before).toBeLessThan(40 * MB);
 }, 60_000);
 
+test('[MQTT-3.1.0-1] what is not MQTT is refused at its first bytes, and the log says what it seems to be', async () => {
+  const refused: unknown[] = [];
+  const { port, broker } = await startBroker({
+    limits: { connectTimeoutMs: 100_000 },
+    logger: { log: (_level, event, fields) => event === 'client-refused' && refused.push(fields?.reason) },
+  });
+  // None of these would be a whole packet.
+  const strangers = {
+    G: 'the first packet is not CONNECT',
+    'GET / HTTP/1.1\r\n': 'the first packet is not CONNECT but text, HTTP perhaps',
+    '\x16\x03\x01\x02\x00\x01':
+      'the first packet is not CONNECT but the beginning of TLS: this listener speaks MQTT without it',
+    'PROXY TCP4 1.2.3.4':
+      'the first packet is not CONNECT but a PROXY header: this listener does not expect one',
+    '\x30\x7f\x00\x01a': 'the first packet is not CONNECT',
+  };
+  for (const [bytes, reason] of Object.entries(strangers)) {
+    const peer = await openPeer(port);
+    peer.send(Buffer.from(bytes, 'latin1'));
+    await peer.expectClose();
+    expect(refused.pop()).toBe(reason);
+  }
+  expect(broker.metrics.connectionsRefused).toBe(5);
+  expect(broker.metrics.refusedByReasonCode.get(0x82)).toBe(5);
+});
+
 test('no bytes, valid, forbidden or mutated, before or after CONNECT, take the broker down', async () => {
   const faults: unknown[] = [];
   const { port, broker } = await startBroker({

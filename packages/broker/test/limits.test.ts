@@ -42,6 +42,7 @@ test('connectTimeoutMs: a socket that drips its CONNECT has one deadline', async
   await peer.expectClose();
   clearInterval(timer);
   expect(broker.metrics.connectionsAccepted).toBe(0);
+  expect(broker.metrics.refusedByReasonCode.get(0x80)).toBe(1);
 });
 
 test('connectBytesMax: a CONNECT that is too large is not read to its end', async () => {

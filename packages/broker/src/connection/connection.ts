@@ -13,7 +13,7 @@ import type { ClientInfo } from '../extension.ts';
 import { dispatch } from '../handlers/dispatch.ts';
 import type { EnhancedAuthentication } from '../handlers/enhanced-authentication.ts';
 import { fittingCode } from '../handlers/reason-codes.ts';
-import { refuseBadConnect } from '../handlers/refuse.ts';
+import { refuseBadConnect, refuseStranger } from '../handlers/refuse.ts';
 import type { ListenerState } from '../listener-state.ts';
 import { countByCode } from '../metrics.ts';
 import { pump } from '../session/queue.ts';
@@ -22,6 +22,7 @@ import type { SessionLink } from '../session/session-link.ts';
 import type { ByteStream, ByteStreamHandler } from '../transports/byte-stream.ts';
 import { Acknowledgements, type Gated } from './acknowledgements.ts';
 import { type CloseReason, KEEP_ALIVE_TIMEOUT, serverClose } from './close.ts';
+import { problemOfFirstBytes } from './first-bytes.ts';
 import { SilenceTimer, type Watched } from './keep-alive.ts';
 import { leave } from './leave.ts';
 import { PacketReader } from './packet-reader.ts';
@@ -119,6 +120,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     }
     // A socket that has not connected has one deadline, however many bytes it drips. [N16]
     if (this.state !== 'new') this.lastSeenMs = this.core.clock.now();
+    else if (this.#isStranger(chunk)) return;
     const { flusher, metrics } = this.core;
     const packetsBefore = metrics.packetsReceived;
     flusher.readBegins();
@@ -159,7 +161,11 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
       this.core.metrics.keepAliveTimeouts++;
       this.close(KEEP_ALIVE_TIMEOUT); // [MQTT-3.1.2-22]
     } else {
-      this.close(serverClose(0x80, 'no CONNECT in time'));
+      refuseStranger(
+        this,
+        0x80,
+        this.state === 'new' ? 'no CONNECT in time' : 'no answer to CONNECT in time',
+      );
     }
   }
 
@@ -247,6 +253,13 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     this.lastSeenMs = this.core.clock.now();
     if (!this.#isProcessing) this.#process();
     if (this.#paused === 0) this.stream.resume();
+  }
+
+  /** Refuses at its first byte what is not going to be CONNECT. */
+  #isStranger(chunk: Uint8Array): boolean {
+    const problem = this.#reader.buffered === 0 ? problemOfFirstBytes(chunk) : undefined;
+    if (problem !== undefined) refuseStranger(this, 0x82, problem);
+    return problem !== undefined;
   }
 
   /** The next turn has come. */
@@ -347,6 +360,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     if (error instanceof CodecError) {
       this.core.metrics.malformedPackets++;
       if (this.state === 'new') refuseBadConnect(this, error);
+      else if (this.state === 'connecting') refuseStranger(this, error.reasonCode, error.message);
       this.close(serverClose(error.reasonCode, error.message)); // [MQTT-4.13.1-1]
       return;
     }

@@ -9,7 +9,6 @@ import {
   PacketType,
   type ProtocolVersion,
 } from '@tobymq/codec';
-import { serverClose } from '../connection/close.ts';
 import type { Connection } from '../connection/connection.ts';
 import { handleAuth } from './auth.ts';
 import { handleConnect } from './connect.ts';
@@ -87,14 +86,9 @@ function dispatchDecoded(connection: Connection, reader: FrameReader): Promise<v
 }
 
 function beforeConnected(connection: Connection, reader: FrameReader): Promise<void> | undefined {
-  const type = reader.header >> 4;
   if (connection.state === 'new') {
-    // [MQTT-3.1.0-1]
-    if (type !== PacketType.Connect) {
-      connection.close(serverClose(0x82, 'the first packet is not CONNECT'));
-      return undefined;
-    }
     const packet = decodeOwned(reader, 5);
+    // The connection lets nothing else come this far. [MQTT-3.1.0-1]
     if (packet.type !== PacketType.Connect) throw protocolError('the first packet is not CONNECT');
     return handleConnect(connection, packet);
   }

@@ -20,20 +20,10 @@ export interface Refusal {
 
 /** Refuses a CONNECT that could be read. `request` is what extensions get to see of it. */
 export function refuse(connection: Connection, request: AuthenticationRequest, refusal: Refusal): void {
-  const { core, sender, stream } = connection;
+  const { sender } = connection;
   const { reason, serverReference } = refusal;
   const reasonCode = fittingCode('connack', refusal.reasonCode); // [MQTT-3.2.2-8]
-  core.metrics.connectionsRefused++;
-  countByCode(core.metrics.refusedByReasonCode, reasonCode);
-  core.logger.log('warn', 'client-refused', {
-    clientId: request.clientId,
-    username: request.username,
-    address: stream.remoteAddress,
-    port: stream.remotePort,
-    listener: stream.listener,
-    reasonCode,
-    reason,
-  });
+  report(connection, reasonCode, reason, request);
   connection.listener.hooks.refused(request, reasonCode, reason);
   if (sender.isV5) {
     const properties = { reasonString: tellable(reason), serverReference };
@@ -75,20 +65,36 @@ function toReturnCode(reasonCode: number): number | undefined {
 
 /** Answers a CONNECT that cannot be read, where an answer is due. */
 export function refuseBadConnect(connection: Connection, error: CodecError): void {
-  const { core, sender, stream } = connection;
-  core.metrics.connectionsRefused++;
-  countByCode(core.metrics.refusedByReasonCode, error.reasonCode);
-  core.logger.log('warn', 'client-refused', {
-    address: stream.remoteAddress,
-    port: stream.remotePort,
-    listener: stream.listener,
-    reasonCode: error.reasonCode,
-    reason: error.message,
-  });
+  report(connection, error.reasonCode, error.message);
   // A malformed CONNECT gets no CONNACK: 3.1.1 forbids it, and 5.0 does not ask for it. [MQTT-3.1.4-1]
   if (!(error instanceof UnsupportedProtocolError) || error.answerVersion === undefined) return;
   const version = error.answerVersion;
   const reasonCode = version === 5 ? 0x84 : ConnectReturnCode.UnacceptableProtocolVersion; // [MQTT-3.1.2-2]
   const bytes = encode({ type: PacketType.Connack, sessionPresent: false, reasonCode }, version);
-  sender.outbox.append(bytes, 0, bytes.length);
+  connection.sender.outbox.append(bytes, 0, bytes.length);
+}
+
+/** Ends a connection that has come to no CONNACK, without an answer. */
+export function refuseStranger(connection: Connection, reasonCode: number, reason: string): void {
+  report(connection, reasonCode, reason);
+  connection.close({ reasonCode, reason, initiator: 'server' });
+}
+
+function report(
+  { core, stream }: Connection,
+  reasonCode: number,
+  reason: string,
+  request?: AuthenticationRequest,
+): void {
+  core.metrics.connectionsRefused++;
+  countByCode(core.metrics.refusedByReasonCode, reasonCode);
+  core.logger.log('warn', 'client-refused', {
+    clientId: request?.clientId,
+    username: request?.username,
+    address: stream.remoteAddress,
+    port: stream.remotePort,
+    listener: stream.listener,
+    reasonCode,
+    reason,
+  });
 }
