@@ -98,8 +98,10 @@ export class Server {
     this.#listeners = new ListenerManager({
       attach: (stream, listener) => this.#attach(stream, listener),
       accepts: (address) => this.throttle.accepts(address),
-      refused: (listener, address, reason) =>
-        log.log('warn', 'connection-refused', { listener, address, reason }),
+      refused: (listener, address, reason) => {
+        this.broker.metrics.socketsRefused++;
+        log.log('warn', 'connection-refused', { listener, address, reason });
+      },
       onTlsKey: options.onTlsKey,
       packetSizeOf: (listener) => listener.limits.packetSize ?? this.#config.limits.packetSize,
     });

@@ -261,6 +261,40 @@ test.each([
   response.destroy();
 });
 
+test.each<[string, 'ws' | 'tls', string, string]>([
+  [
+    'MQTT to a WebSocket',
+    'ws',
+    '\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0',
+    'the client speaks MQTT without WebSocket',
+  ],
+  ['TLS to a WebSocket', 'ws', '\x16\x03\x01\x02\0\x01\0', 'the client speaks TLS, this listener does not'],
+  [
+    'a WebSocket at another path',
+    'ws',
+    'GET /other?token=x HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
+    'there is no WebSocket at this path: /other',
+  ],
+  ['MQTT to a TLS port', 'tls', '\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0', 'the client does not speak TLS'],
+])('%s is refused, counted, and the log says why', async (_name, type, bytes, reason) => {
+  const log = join(directory, 'refusals.log');
+  rmSync(log, { force: true });
+  const listener = type === 'tls' ? tlsListener({}) : { type, port: 0 };
+  const server = await startServer({ listeners: [listener], log: { to: [log], format: 'json' } });
+  const socket = connectSocket({ host, port: portOf(server) }, () =>
+    socket.write(Buffer.from(bytes, 'latin1')),
+  );
+  await once(socket.resume(), 'close');
+  expect(server.broker.metrics.socketsRefused).toBe(1);
+  const refusal = readFileSync(log, 'utf8')
+    .split('\n')
+    .find((line) => line.includes('connection-refused'));
+  expect(JSON.parse(refusal ?? '{}')).toMatchObject({
+    address: host,
+    reason: expect.stringContaining(reason),
+  });
+});
+
 test('the subprotocol that the client offered is answered [MQTT-6.0.0-4]', async () => {
   const server = await startServer({
     listeners: [{ type: 'ws', port: 0, origins: ['https://good.example'] }],

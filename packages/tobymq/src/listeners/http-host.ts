@@ -11,12 +11,15 @@ export type UpgradeHandler = (request: IncomingMessage, socket: Socket, head: Bu
 const requestTimeoutMs = 30_000;
 const headersTimeoutMs = 10_000;
 
+/** Hears why a connection was refused. */
+export type RefusalListener = (socket: Duplex, reason: string) => void;
+
 export class HttpHost {
   readonly #server: Server;
   #upgrade: UpgradeHandler | undefined;
   #pages: RequestListener | undefined;
 
-  constructor() {
+  constructor(refused: RefusalListener = () => {}) {
     this.#server = createServer({ requestTimeout: requestTimeoutMs, headersTimeout: headersTimeoutMs });
     this.#server.on('request', (request: IncomingMessage, response) => {
       if (this.#pages) {
@@ -32,15 +35,21 @@ export class HttpHost {
     });
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (this.#upgrade?.(request, socket as Socket, head)) return;
-      refuseUpgrade(socket, 404, 'Not Found', 'there is no WebSocket at this path');
+      const reason = 'there is no WebSocket at this path';
+      refused(socket, `${reason}: ${request.url?.split('?', 1)[0]}`);
+      refuseUpgrade(socket, 404, 'Not Found', reason);
     });
     // Node watches over slow requests, and knows which connections to end, only once a server listens. This one never
     // does, because its sockets come from a front.
     this.#server.emit('listening');
-    this.#server.on('clientError', (_error, socket: Duplex) => {
-      // The peer did not send HTTP, or gave up; there is nobody to tell more than this.
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-      else socket.destroy();
+    this.#server.on('clientError', (error: ClientError, socket: Duplex) => {
+      // The peer has gone: there is nobody to tell.
+      if (error.code === 'ECONNRESET' || !socket.writable) {
+        socket.destroy();
+        return;
+      }
+      refused(socket, explainBadRequest(error));
+      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
     });
   }
 
@@ -63,6 +72,18 @@ export class HttpHost {
     this.#server.close();
     this.#server.closeAllConnections();
   }
+}
+
+/** What Node gives to 'clientError'. */
+interface ClientError extends NodeJS.ErrnoException {
+  /** What was received, if it was no HTTP. */
+  readonly rawPacket?: Uint8Array;
+}
+
+function explainBadRequest({ code, message, rawPacket }: ClientError): string {
+  if (rawPacket?.[0] === 0x10) return 'the client speaks MQTT without WebSocket';
+  if (rawPacket?.[0] === 0x16) return 'the client speaks TLS, this listener does not';
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'no HTTP request in time' : `no HTTP request: ${message}`;
 }
 
 /** Answers an upgrade request with an HTTP error. */

@@ -57,7 +57,9 @@ export class OpenListener {
       });
     }
     if (listener.type === 'ws' || listener.type === 'wss') {
-      this.#http = new HttpHost();
+      this.#http = new HttpHost((socket, reason) =>
+        this.#refused(this.#origins.of(socket as Socket)?.remoteAddress ?? 'unknown', reason),
+      );
       this.#setUpgrade();
       this.setPages(undefined);
     }

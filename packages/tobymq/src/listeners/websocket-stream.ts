@@ -43,8 +43,12 @@ export class WebSocketStream implements ByteStream {
     this.#handler = handler;
     this.#socket.on('message', (data: Buffer, isBinary: boolean) => {
       // [MQTT-6.0.0-1]
-      if (!isBinary) this.#socket.close(unsupportedData, 'MQTT needs binary frames');
-      else handler.onData(data);
+      if (isBinary) {
+        handler.onData(data);
+      } else {
+        this.#error ??= new Error('a text frame came, and MQTT needs binary frames');
+        this.#socket.close(unsupportedData, 'MQTT needs binary frames');
+      }
     });
     this.#socket.on('error', (error: Error) => {
       this.#error = error;
