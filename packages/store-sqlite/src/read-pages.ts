@@ -6,7 +6,7 @@
 
 import { ByteWriter } from './binary.ts';
 import { DELIVERY_STATE_BITS } from './records.ts';
-import type { Database, Statement } from './sqlite.ts';
+import { bindable, type Database, type Statement } from './sqlite.ts';
 
 /** A page, and where the next one begins; no `next` after the last. */
 export interface Page<Position> {
@@ -81,7 +81,7 @@ export class PageReader {
   /** For each message: id, body with its length. */
   retained(afterTopic: Uint8Array | undefined, bytesMax: number): Page<Uint8Array> {
     const to = this.#writer;
-    for (const row of this.#statements.retained.iterate(afterTopic ?? noBytes, this.#openedAt)) {
+    for (const row of this.#statements.retained.iterate(bindable(afterTopic ?? noBytes), this.#openedAt)) {
       to.number(row.id as number);
       to.bytes(row.body as Uint8Array);
       if (to.length >= bytesMax) return { bytes: to.take(), next: copyOf(row.topic as Uint8Array) };
@@ -90,7 +90,7 @@ export class PageReader {
   }
 
   value(space: Uint8Array, key: Uint8Array): Uint8Array | undefined {
-    const value = this.#statements.value.get(space, key)?.value as Uint8Array | undefined;
+    const value = this.#statements.value.get(bindable(space), bindable(key))?.value as Uint8Array | undefined;
     return value === undefined ? undefined : copyOf(value);
   }
 
@@ -105,8 +105,8 @@ export class PageReader {
     // With `afterKey` empty the first page begins with the prefix itself, later ones behind the last key.
     const rows =
       afterKey === undefined
-        ? this.#statements.valuesFrom.iterate(space, prefix)
-        : this.#statements.valuesAfter.iterate(space, afterKey);
+        ? this.#statements.valuesFrom.iterate(bindable(space), bindable(prefix))
+        : this.#statements.valuesAfter.iterate(bindable(space), bindable(afterKey));
     for (const row of rows) {
       const key = row.key as Uint8Array;
       if (!startsWith(key, prefix)) break;

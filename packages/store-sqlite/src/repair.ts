@@ -23,7 +23,14 @@ import { dirname } from 'node:path';
 import { datedName } from './migrations.ts';
 import { createFile, removeDatabase, syncFile, syncFolder } from './open-database.ts';
 import { APPLICATION_ID, readNumber, tables } from './schema.ts';
-import { type Database, openSqlite, type SqliteValue, type Statement, transaction } from './sqlite.ts';
+import {
+  bindable,
+  type Database,
+  openSqlite,
+  type SqliteValue,
+  type Statement,
+  transaction,
+} from './sqlite.ts';
 
 /** What `repair` found and kept. */
 export interface RepairReport {
@@ -196,7 +203,7 @@ function copyUntilDamage(
     if (step.done) return { complete: true, lastKey };
     lastKey = step.value[firstKey];
     // A row of the wrong shape (a NULL where none may be) is passed over like one that cannot be read.
-    damageAsEnd(() => insert.run(...Object.values(step.value)));
+    damageAsEnd(() => insert.run(...Object.values(step.value).map(bindable)));
   }
 }
 

@@ -49,6 +49,16 @@ function loadSqlite(): SqliteModule {
   }
 }
 
+const EMPTY_BLOB = new Uint8Array(1).subarray(0, 0);
+
+/**
+ * A value from outside, fit to be bound: Node 22 binds an empty array that has come from another thread or from SQLite, or
+ * was sent to a thread, as NULL, and nothing is above NULL. What is empty but has memory is an empty blob everywhere.
+ */
+export function bindable(value: SqliteValue): SqliteValue {
+  return value instanceof Uint8Array && value.length === 0 ? EMPTY_BLOB : value;
+}
+
 /** Runs `work` inside a transaction; whatever it throws undoes everything. */
 export function transaction<T>(database: Database, work: () => T): T {
   database.exec('BEGIN IMMEDIATE');
