@@ -190,12 +190,7 @@ function copyUntilDamage(
   firstKey: string,
 ): RowsCopied {
   let lastKey: SqliteValue | undefined;
-  const rows = damageAsEnd(() =>
-    source
-      .prepare(sql)
-      .iterate(...values)
-      [Symbol.iterator](),
-  );
+  const rows = damageAsEnd(() => rowsOf(source.prepare(sql), values));
   if (rows === undefined) return { complete: false, lastKey };
   for (;;) {
     const step = damageAsEnd(() => rows.next());
@@ -204,6 +199,21 @@ function copyUntilDamage(
     lastKey = step.value[firstKey];
     // A row of the wrong shape (a NULL where none may be) is passed over like one that cannot be read.
     damageAsEnd(() => insert.run(...Object.values(step.value).map(bindable)));
+  }
+}
+
+const beingRead = new Set<Statement>();
+
+/** The rows of a statement, which is kept meanwhile: the iterators of Node 22.13 let theirs be collected as garbage. */
+function* rowsOf(
+  statement: Statement,
+  values: readonly SqliteValue[],
+): Generator<Readonly<Record<string, SqliteValue>>, void> {
+  beingRead.add(statement);
+  try {
+    yield* statement.iterate(...values);
+  } finally {
+    beingRead.delete(statement);
   }
 }
 
