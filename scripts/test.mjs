@@ -1,8 +1,9 @@
 // `npm test`: everything that has to be true before a change is done, with one command on a fresh clone.
 //
 // Installs what the tests need, builds, checks types, lint and format, then runs all tests twice: on the Node that
-// runs this, and on the newest (or oldest) supported one. Nothing is skipped in silence: what cannot be done counts
-// as a failure. The last line is the sum: `N passed, N failed`.
+// runs this, and on the newest (or oldest) supported one. What leans on the insides of Node is tested on the majors
+// between, too. Nothing is skipped in silence: what cannot be done counts as a failure. The last line is the sum:
+// `N passed, N failed`.
 //
 // Arguments are passed on to vitest: `npm test -- packages/codec`.
 
@@ -15,6 +16,15 @@ import { ensureNode, otherMajor, versionOf } from './other-node.mjs';
 import { commands, run, since } from './run.mjs';
 import { ensureSystemPackages } from './system-packages.mjs';
 
+const majorsBetween = [22, 24];
+// Each major has its own node:sqlite, and its own handles below the sockets.
+const leaningOnNode = [
+  'packages/store-sqlite/test/contract.test.ts',
+  'packages/store-sqlite/test/open-errors.test.ts',
+  'packages/broker/test/direct-stream.test.ts',
+];
+
+const selected = process.argv.slice(2);
 const summary = [];
 const total = { passed: 0, failed: 0, skipped: 0 };
 
@@ -26,14 +36,16 @@ async function main() {
   if (!(await step('npm packages', ensureInstalled))) return finish(begin);
   await step('Debian packages', async () => (await ensureSystemPackages()).length === 0);
   await step('types, lint and format', async () => (await check()).length === 0);
-  await tests(process.execPath);
-  const other = await ensureNode(otherMajor());
-  if (other === undefined) {
-    await step(`fetch Node ${otherMajor()} for the second run`, async () => false);
-  } else {
-    await tests(other);
-  }
+  await tests(process.execPath, selected);
+  await testsOn(otherMajor(), selected);
+  if (selected.length === 0) for (const major of majorsBetween) await testsOn(major, leaningOnNode);
   finish(begin);
+}
+
+async function testsOn(major, files) {
+  const node = await ensureNode(major);
+  if (node === undefined) await step(`fetch Node ${major}`, async () => false);
+  else await tests(node, files);
 }
 
 // A step that fails counts as one failure, so that the closing line cannot look better than the truth.
@@ -45,14 +57,14 @@ async function step(name, work) {
   return passed;
 }
 
-async function tests(node) {
+async function tests(node, files) {
   const started = performance.now();
   const name = `tests on Node ${versionOf(node).slice(1)}`;
   console.log(`\n${name}`);
   const folder = mkdtempSync(join(tmpdir(), 'tobymq-test-'));
   const report = join(folder, 'report.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const code = await run(node, [commands.vitest, 'run', ...reporters, ...process.argv.slice(2)]);
+  const code = await run(node, [commands.vitest, 'run', ...reporters, ...files]);
   const counts = countResults(report);
   rmSync(folder, { recursive: true, force: true });
   // vitest also fails for reasons that are no test, such as an error after the end; that is one failure more.
