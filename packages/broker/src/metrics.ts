@@ -24,7 +24,7 @@ export interface Metrics {
   /** Sockets that are open now, also those that have not sent CONNECT. */
   socketsNow: number;
   socketsAccepted: number;
-  /** Sockets closed at once: too many connections, or the address is not welcome. */
+  /** Connections turned away before CONNECT: limits, unwelcome addresses, failed handshakes below MQTT. */
   socketsRefused: number;
   /** Clients connected now. */
   connectionsNow: number;

@@ -27,6 +27,7 @@ import { Log } from './logging/log.ts';
 import { PublishTrace } from './logging/publish-trace.ts';
 import { Gauges, type ServerGauges } from './metrics/gauges.ts';
 import { mosquittoVersion } from './mosquitto/version.ts';
+import { socketsMax } from './open-files.ts';
 import type { NamedListener } from './policies.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { dropPrivileges } from './privileges.ts';
@@ -34,6 +35,9 @@ import { SecurityExtension } from './security.ts';
 import { ServerEvents } from './server-events.ts';
 import { brokerLimits, listenerSettings } from './settings.ts';
 import type { TobyService } from './toby.ts';
+
+/** Who may open fewer files than for as many is told so at the start. */
+const MANY_CONNECTIONS = 10_000;
 
 export interface ServerOptions {
   readonly config: Config;
@@ -79,6 +83,7 @@ export class Server {
   #stopping: Promise<void> | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
   #isReady = false;
+  readonly #socketsMax = socketsMax();
 
   private constructor(options: ServerOptions, log: Log) {
     this.#options = options;
@@ -98,6 +103,7 @@ export class Server {
     this.#listeners = new ListenerManager({
       attach: (stream, listener) => this.#attach(stream, listener),
       accepts: (address) => this.throttle.accepts(address),
+      crowding: () => this.#crowding(),
       refused: (listener, address, reason) => {
         this.broker.metrics.socketsRefused++;
         log.log('warn', 'connection-refused', { listener, address, reason });
@@ -179,6 +185,15 @@ export class Server {
 
   #warn({ warnings }: Prepared): void {
     for (const message of warnings) this.log.log('warn', 'config-problem', { message });
+    const { connections } = this.#config.limits;
+    if (this.#socketsMax >= Math.min(connections, MANY_CONNECTIONS)) return;
+    const message = `the system lets this process open no more files than for ${this.#socketsMax} connections: raise "ulimit -n", or LimitNOFILE of systemd`;
+    this.log.log('warn', 'config-problem', { message });
+  }
+
+  #crowding(): string | undefined {
+    if (this.broker.metrics.socketsNow < this.#socketsMax) return undefined;
+    return `the system lets this process open no more files than for ${this.#socketsMax} connections (ulimit -n)`;
   }
 
   #attach(stream: ByteStream, listener: NamedListener): void {

@@ -16,12 +16,13 @@ import {
   RawPeer,
   runProcess,
   type TestCertificates,
+  TestProcess,
   withTempDir,
 } from '@tobymq/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { CommandError, CommandValues } from '../src/commands/command.ts';
 import { serve } from '../src/commands/serve.ts';
-import { cli, connect, publish, startCommand, subscribe } from './harness.ts';
+import { cli, connect, publish, startCommand, subscribe, webSocketPeer } from './harness.ts';
 
 let directory: string;
 let certificates: TestCertificates;
@@ -52,6 +53,32 @@ test('without a configuration: MQTT, WebSocket and HTTP on loopback, data in ./d
     const result = await server.stop();
     expect(result.code).toBe(0);
     expect(existsSync(join(cwd, 'data/server.json'))).toBe(false);
+  });
+});
+
+test('where the open files end, connections are refused, counted and logged, and the API still answers', async () => {
+  await withTempDir(async (cwd) => {
+    const args = [cli, 'serve', ...anyPorts];
+    const server = TestProcess.start(
+      '/bin/sh',
+      ['-c', 'ulimit -n 160; exec "$0" "$@"', process.execPath, ...args],
+      {
+        cwd,
+      },
+    );
+    onTestFinished(async () => void (await server.stop()));
+    const [, port, wsPort] = await server.line(ready);
+    expect(server.stdout + server.stderr).toContain('no more files than for 96 connections');
+    for (let i = 0; i < 96; i++) await connect({ host, port: Number(port) }, { clientId: `client-${i}` });
+    const refused = await RawPeer.connect({ host, port: Number(port) });
+    await refused.expectClose();
+    await server.line(/"reason":"the system lets this process open no more files than for 96 connections/);
+    await expect(webSocketPeer(`ws://${host}:${wsPort}/mqtt`)).rejects.toThrow('503');
+    const token = readFileSync(join(cwd, 'data/api-token'), 'utf8').trim();
+    const metrics = await fetch(`http://${host}:${wsPort}/metrics`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(await metrics.text()).toContain('tobymq_sockets_refused_total 2\n');
   });
 });
 

@@ -20,8 +20,10 @@ import { WebSocketStream } from './websocket-stream.ts';
 /** What a listener needs of the server. */
 export interface ListenerTarget {
   attach(stream: ByteStream, listener: NamedListener): void;
-  /** May this address connect at all? Asked before TLS costs anything. */
+  /** Whether this address may connect at all. Asked before TLS costs anything. */
   accepts(address: string): boolean;
+  /** Why there is no room for another connection, if so. */
+  crowding(): string | undefined;
   refused(listener: string, address: string, reason: string): void;
   packetSizeOf(listener: NamedListener): number;
   readonly onTlsKey: ((line: Buffer) => void) | undefined;
@@ -119,9 +121,10 @@ export class OpenListener {
     const peer = type === 'unix' ? UNIX_PEER : peerOf(handle);
     if (peer === undefined) return false;
     const remoteAddress = plainAddress(peer.address);
-    if (!this.#target.accepts(remoteAddress)) {
+    const refusal = this.#refusalOf(remoteAddress);
+    if (refusal !== undefined) {
       handle.close(() => {});
-      this.#refused(remoteAddress, BANNED);
+      this.#refused(remoteAddress, refusal);
       return true;
     }
     const origin = { remoteAddress, remotePort: peer.port, listener: name, peer: { transport: type } };
@@ -133,14 +136,21 @@ export class OpenListener {
     // A fault before anybody else listens must not end the process; the layers above have listeners of their own.
     socket.on('error', ignoreEarlyFault);
     const address = plainAddress(proxy?.sourceAddress ?? socket.remoteAddress ?? 'unix');
-    if (!this.#target.accepts(address)) {
+    const refusal = this.#refusalOf(address);
+    if (refusal !== undefined) {
       socket.destroy();
-      this.#refused(address, BANNED);
+      this.#refused(address, refusal);
       return;
     }
     if (proxy) this.#origins.add(socket, proxy);
     if (this.#tls) this.#tls.accept(socket);
     else this.#pass(socket, proxy);
+  }
+
+  #refusalOf(address: string): string | undefined {
+    if (!this.#target.accepts(address)) return 'the address is banned';
+    // The API may share the port of a WebSocket, which is asked about its room when it is opened.
+    return this.#http ? undefined : this.#target.crowding();
   }
 
   #pass(socket: Socket, proxy: ProxyHeader | undefined): void {
@@ -175,6 +185,7 @@ export class OpenListener {
         path: listener.path ?? '/mqtt',
         origins: listener.origins,
         compression: listener.compression,
+        crowding: () => this.#target.crowding(),
         packetSize: this.#target.packetSizeOf(listener),
       },
       (webSocket, request) => {
@@ -204,7 +215,6 @@ export class OpenListener {
   }
 }
 
-const BANNED = 'the address is banned';
 const UNIX_PEER = { address: 'unix', port: 0 };
 
 function ignoreEarlyFault(): void {}

@@ -17,6 +17,8 @@ export interface WebSocketOptions {
   readonly origins: ListenerConfig['origins'];
   readonly compression: boolean;
   readonly packetSize: number;
+  /** Why there is no room for another connection, if so. */
+  readonly crowding: () => string | undefined;
 }
 
 export type Accepted = (socket: WebSocket, request: IncomingMessage) => void;
@@ -51,7 +53,7 @@ export function webSocketUpgrade(
 
 function objection(
   { headers }: IncomingMessage,
-  { origins }: WebSocketOptions,
+  { origins, crowding }: WebSocketOptions,
 ): { status: number; name: string; reason: string } | undefined {
   const { origin } = headers;
   if (origins.length > 0 && (origin === undefined || !origins.includes(origin))) {
@@ -66,5 +68,6 @@ function objection(
       reason: 'the subprotocol "mqtt" must be offered (Sec-WebSocket-Protocol: mqtt)',
     };
   }
-  return undefined;
+  const full = crowding();
+  return full === undefined ? undefined : { status: 503, name: 'Service Unavailable', reason: full };
 }

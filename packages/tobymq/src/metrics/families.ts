@@ -113,7 +113,7 @@ export const metricFamilies: readonly MetricFamily[] = [
   {
     name: 'tobymq_sockets_refused_total',
     kind: 'counter',
-    help: 'Sockets that were closed at once.',
+    help: 'Connections turned away before CONNECT: by limits and bans, or for a failed TLS, WebSocket or PROXY handshake.',
     read: ({ metrics }) => metrics.socketsRefused,
   },
   {
