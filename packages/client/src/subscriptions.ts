@@ -122,7 +122,8 @@ export class Subscriptions {
   begin(connection: Connection, isResumed: boolean): void {
     this.#connection = connection;
     this.routes.begin();
-    if (isResumed) void this.#sendUnsubscribe([...this.#leaving]);
+    // Whoever unsubscribed was told that it is done, so nobody but the error report is left to hear of a refusal.
+    if (isResumed) this.#sendUnsubscribe([...this.#leaving]).catch(this.#settings.onError);
     else this.#leaving.clear();
     const missing: FilterEntry[] = [];
     for (const entry of this.#entries.values()) {

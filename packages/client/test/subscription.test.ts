@@ -3,7 +3,7 @@
 import { decode, packet, packetType, property, type RawPeer } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import { bytes, type Client, type ClientError, json, text, topic, type ValueCodec } from '../src/node.ts';
-import { answerSubscribe, nothingBeforeMarker, outcome, scripted } from './support.ts';
+import { answerSubscribe, nothingBeforeMarker, outcome, reaches, scripted } from './support.ts';
 
 const identifierOf = (request: ReturnType<typeof decode.subscribe>): number =>
   request.properties.get(property.subscriptionIdentifier)![0] as number;
@@ -280,6 +280,20 @@ test('a subscription that ends offline is given up at the server when the sessio
   await subscription.unsubscribe();
   const second = await again({ sessionPresent: true });
   expect(await answerUnsubscribe(second)).toEqual(['t']);
+});
+
+test('a refusal to give up a subscription that ended offline is reported', async () => {
+  const { client, peer, again, errors } = await scripted({ reconnect: { min: 50, jitter: 'none' } });
+  const pending = client.on('t', () => {});
+  await answerSubscribe(peer);
+  const subscription = await pending;
+  peer.destroy();
+  await reaches(client, 'offline');
+  await subscription.unsubscribe();
+  const second = await again();
+  const { id } = decode.unsubscribe(await second.expect(packetType.UNSUBSCRIBE), 5);
+  second.send(packet.unsuback({ id, codes: [0x87] }));
+  await expect.poll(() => errors).toMatchObject([{ code: 'TOBYMQ_UNSUBSCRIBE_REFUSED', topic: 't' }]);
 });
 
 test('signal and timeout end a subscription', async () => {
