@@ -93,6 +93,23 @@ describe('ask', () => {
       reason,
     );
   });
+
+  test('without a connection it rejects once, and leaves no rejection that nobody handles', async () => {
+    const { server, ana, bots } = await account('asker');
+    const [asker] = bots as [Bot];
+    ana.on((message) => ana.reply(message, 'here'));
+    await asker.ask('hello?', []);
+    await server.stop();
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => void process.off('unhandledRejection', note));
+    await expect(asker.ask('hello?', [], { timeoutMs: 50 })).rejects.toMatchObject({
+      code: 'TOBYMQ_TOBY_TIMEOUT',
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).toEqual([]);
+  });
 });
 
 test('a refusal rejects with its status', async () => {

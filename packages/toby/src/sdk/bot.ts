@@ -141,10 +141,13 @@ export class Bot {
       signal: options.signal,
       what: `the question to ${tags.join(', ')}`,
     });
-    const [sent] = await Promise.allSettled([this.send(payload, tags, { ...options, ack: tag })]);
-    if (sent.status === 'rejected') this.#replies.fail(tag, sent.reason);
+    const sent = this.send(payload, tags, { ...options, ack: tag }).catch((error) =>
+      this.#replies.fail(tag, error),
+    );
     try {
-      const message = await reply;
+      // Both are heard from now on: without a connection they time out together. And the server's answer has the same
+      // tag, which is not free before it has come.
+      const [message] = await Promise.all([reply, sent]);
       this.#replyTags.release(tag);
       return message;
     } catch (error) {
