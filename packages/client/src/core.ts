@@ -141,7 +141,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     this.subscriptions.begin(connection, isResumed);
     attempt.onAccepted(isResumed);
     const { birth } = this.settings;
-    if (birth !== undefined) void this.#announce(birth, true);
+    if (birth !== undefined) void this.#announce(birth);
     for (const listener of this.listeners) listener.onConnected?.(isResumed);
     this.outgoing.pump();
   }
@@ -185,10 +185,15 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     return this.outgoing.publish(message, limits);
   }
 
-  /** Publishes birth or farewell. Nobody waits for its promise, so a failure is reported. */
-  async #announce(make: () => OutgoingMessage, isFirst: boolean): Promise<void> {
+  /**
+   * Publishes birth or farewell before whatever waits, however much that is: what others are told of us has to be true
+   * now. Nobody waits for its promise, so a failure is reported.
+   */
+  async #announce(make: () => OutgoingMessage): Promise<void> {
     try {
-      await this.outgoing.publish(make(), undefined, isFirst);
+      const message = make();
+      message.isFirst = true;
+      await this.outgoing.publish(message);
     } catch (cause) {
       if (cause !== this.endReason) this.report(asClientError(cause, 'TOBYMQ_OPTION_INVALID'));
     }
@@ -207,7 +212,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
       await within(clock, drainMs, this.outgoing.idle(), finished);
     // With a reason code the server publishes the will; without a connection it does so anyway.
     if (farewell !== undefined && reasonCode === 0 && this.connection !== undefined)
-      await within(clock, farewellMs, this.#announce(farewell, false), finished);
+      await within(clock, farewellMs, this.#announce(farewell), finished);
     const { connection } = this;
     this.#stop(new ClientError('TOBYMQ_CLOSED', 'the client was closed'), reasonCode);
     await finished;

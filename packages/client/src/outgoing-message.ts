@@ -67,6 +67,8 @@ export interface OutgoingMessage extends StoredMessage {
   isReleased: boolean;
   /** An earlier process published it. */
   isRestored: boolean;
+  /** It waits before all others, and needs no room among them: a birth or a farewell. */
+  isFirst: boolean;
   /** Tells whoever published it; taken away by the first end. */
   onSettled: ((error: ClientError | undefined, reasonCode: number) => void) | undefined;
 }
@@ -101,6 +103,7 @@ export function newMessage({
     isOnWire: false,
     isReleased: false,
     isRestored: false,
+    isFirst: false,
     onSettled: undefined,
   };
 }

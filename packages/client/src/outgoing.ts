@@ -62,11 +62,8 @@ export class Outgoing {
     for (const message of early) this.#enqueue(message);
   }
 
-  /**
-   * Publishes a message; the promise settles as `Client.publish` says. Throws what is known to be wrong at once. With
-   * `isFirst` the message does not wait for those in the queue.
-   */
-  publish(message: OutgoingMessage, limits: CallLimits = {}, isFirst = false): Promise<PublishResult> {
+  /** Publishes a message; the promise settles as `Client.publish` says. Throws what is known to be wrong at once. */
+  publish(message: OutgoingMessage, limits: CallLimits = {}): Promise<PublishResult> {
     const { topic, qos, expiresAt } = message;
     const connection = this.#connection;
     if (limits.signal?.aborted) throw abortError(limits.signal, topic);
@@ -79,23 +76,26 @@ export class Outgoing {
     } else if (qos === 0 && !this.#settings.offline.qos0) {
       throw messageError('TOBYMQ_CONNECTION_LOST', topic, 'has QoS 0 and there is no connection');
     }
-    this.#makeRoom(message);
+    if (!message.isFirst) this.#makeRoom(message);
     const outcome = new Promise<PublishResult>((resolve, reject) => {
       message.onSettled = (error, reasonCode) =>
         error === undefined ? resolve({ reasonCode }) : reject(error);
     });
     // Most messages have neither, and what they do not need would be a tenth of their time.
     if ((limits.signal ?? limits.timeout) !== undefined || expiresAt !== never) this.#limit(message, limits);
-    this.#enqueue(message, isFirst);
+    this.#enqueue(message);
     this.pump();
     return outcome;
   }
 
-  #enqueue(message: OutgoingMessage, isFirst = false): void {
+  #enqueue(message: OutgoingMessage): void {
+    const { queue } = this;
     message.key = this.#nextKey++;
     if (message.qos > 0) this.#journal?.add({ op: 'publish', message });
-    if (isFirst) this.queue.items = [message, ...this.queue.items];
-    else this.queue.push(message);
+    queue.push(message);
+    // Behind those of its kind: a farewell must not overtake a birth.
+    if (message.isFirst)
+      queue.items = [...queue.items.filter(isFirst), ...queue.items.filter((other) => !isFirst(other))];
   }
 
   #makeRoom(message: OutgoingMessage): void {
@@ -298,6 +298,10 @@ export class Outgoing {
 
 function expired({ topic }: OutgoingMessage): ClientError {
   return messageError('TOBYMQ_EXPIRED', topic, 'expired before it could be sent');
+}
+
+function isFirst(message: OutgoingMessage): boolean {
+  return message.isFirst;
 }
 
 /** About how much memory a message takes while it waits. */

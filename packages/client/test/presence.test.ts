@@ -4,7 +4,7 @@ import { Broker } from '@tobymq/broker';
 import { decode, packet, packetType, property } from '@tobymq/testkit';
 import { expect, onTestFinished, test } from 'vitest';
 import { connect, presence, text, topic } from '../src/node.ts';
-import { reaches, scripted } from './support.ts';
+import { clientOf, listen, outcome, reaches, scripted } from './support.ts';
 
 const status = topic('device/{id}/status', text);
 const me = presence(status.at({ id: 'g7' }), { online: 'on', offline: 'off', delay: '10 s' });
@@ -38,6 +38,42 @@ test('one declaration makes the will in CONNECT, the birth after each CONNACK an
   second.send(packet.puback({ id: farewell.id }));
   expect((await second.expect(packetType.DISCONNECT)).bytes.length).toBeGreaterThan(1);
   await closing;
+});
+
+test('a full queue keeps neither the birth nor the farewell back', async () => {
+  const server = await listen();
+  const { client, errors } = clientOf(server, { ...me, offline: { maxMessages: 3 } });
+  const waiting = [1, 2, 3].map((n) => outcome(client.publish('other', String(n), { qos: 1 })));
+  const { peer } = await server.acceptClient({ properties: [[property.receiveMaximum, 1]] });
+  const birth = decode.publish(await peer.expect(packetType.PUBLISH), 5);
+  expect(birth.payload.toString()).toBe('on');
+  const closing = client.close();
+  peer.send(packet.puback({ id: birth.id }));
+  const farewell = decode.publish(await peer.expect(packetType.PUBLISH), 5);
+  expect(farewell.payload.toString()).toBe('off');
+  peer.send(packet.puback({ id: farewell.id }));
+  await closing;
+  expect(errors).toEqual([]);
+  await Promise.all(waiting);
+});
+
+test('a farewell does not overtake a birth that waits', async () => {
+  const narrow = { properties: [[property.receiveMaximum, 1]] } as const;
+  const { client, peer, again } = await scripted({ ...me, session: { keep: '1 h' }, clientId: 'g7' }, narrow);
+  await peer.expect(packetType.PUBLISH);
+  peer.destroy();
+  const second = await again({ ...narrow, sessionPresent: true });
+  await expect.poll(() => client.stats().connects).toBe(2);
+  const closing = client.close();
+  const said: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    const { id, payload } = decode.publish(await second.expect(packetType.PUBLISH), 5);
+    said.push(payload.toString());
+    second.send(packet.puback({ id }));
+  }
+  await closing;
+  // The first is the birth of the lost connection.
+  expect(said).toEqual(['on', 'on', 'off']);
 });
 
 test('close({ sendWill }) leaves the word to the will', async () => {
