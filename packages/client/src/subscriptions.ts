@@ -188,9 +188,30 @@ export class Subscriptions {
     connection.send(subscribePacket(packetId, entries, connection));
   }
 
-  #sendUnsubscribe(filters: readonly string[]): Promise<void> {
+  /** Gives up filters, in as many packets as they need to be no larger than the server accepts. */
+  async #sendUnsubscribe(filters: readonly string[]): Promise<void> {
     const connection = this.#connection;
-    if (connection === undefined || filters.length === 0) return Promise.resolve();
+    if (connection === undefined) return;
+    const { version, limits } = connection;
+    const answers: Promise<void>[] = [];
+    let batch: string[] = [];
+    let batchSize = 0;
+    for (const filter of filters) {
+      const size = encodedSize({ type: PacketType.Unsubscribe, packetId: 1, filters: [filter] }, version);
+      if (batchSize + size > limits.maximumPacketSize) {
+        answers.push(this.#sendLeaving(connection, batch));
+        batch = [];
+        batchSize = 0;
+      }
+      batch.push(filter);
+      batchSize += size;
+    }
+    answers.push(this.#sendLeaving(connection, batch));
+    await Promise.all(answers);
+  }
+
+  #sendLeaving(connection: Connection, filters: readonly string[]): Promise<void> {
+    if (filters.length === 0) return Promise.resolve();
     const packetId = this.#ids.take();
     if (packetId === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {

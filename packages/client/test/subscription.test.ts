@@ -296,6 +296,22 @@ test('a refusal to give up a subscription that ended offline is reported', async
   await expect.poll(() => errors).toMatchObject([{ code: 'TOBYMQ_UNSUBSCRIBE_REFUSED', topic: 't' }]);
 });
 
+test('many filters are given up in packets that the server accepts', async () => {
+  const filters = Array.from({ length: 10 }, (_, n) => `a/topic/of/twenty/${n}`);
+  const { client, peer } = await scripted({}, { properties: [[property.maximumPacketSize, 100]] });
+  const pending = client.on(filters, () => {});
+  for (const _ of filters) await answerSubscribe(peer);
+  const leaving = (await pending).unsubscribe();
+  const left: string[] = [];
+  while (left.length < filters.length) left.push(...(await answerUnsubscribe(peer)));
+  await leaving;
+  expect(left).toEqual(filters);
+  const sizes = peer.history
+    .filter(({ type }) => type === packetType.UNSUBSCRIBE)
+    .map(({ bytes }) => bytes.length);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(100);
+});
+
 test('signal and timeout end a subscription', async () => {
   const { client, peer } = await scripted();
   const abort = new AbortController();
