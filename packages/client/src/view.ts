@@ -1,9 +1,9 @@
 // Retained topics as a key-value map that stays current: read it like a map, set and delete values, follow changes.
 //
-// The map is filled from the retained messages that the server sends for the subscription. After a connection on which the
-// server did not know the session any more, all of them come again: what is the same as before is no change, and a key
-// counts as deleted only when the server has finished sending and the key was not among them. So a reconnect reports
-// exactly what changed meanwhile.
+// The map is filled from the retained messages that the server sends for the subscription. After each reconnect all of
+// them come again, also in a resumed session, because a server keeps no messages of QoS 0 for a client that is away: what
+// is the same as before is no change, and a key counts as deleted only when the server has finished sending and the key
+// was not among them. So a reconnect reports exactly what changed meanwhile.
 
 import { abortError, limitCall, onAbort } from './call-limits.ts';
 import type { Client } from './client.ts';
@@ -62,7 +62,9 @@ interface Write {
 const QUIET_MS = 200;
 
 /** What a view needs of the client beside its public methods. */
-export type ViewHost = Pick<Core, 'listeners' | 'settings' | 'report'>;
+export type ViewHost = Pick<Core, 'listeners' | 'settings' | 'report' | 'subscriptions'>;
+
+const subscribeOptions = { qos: 1, retainAsPublished: true } as const;
 
 /**
  * A live map over retained topics; `client.view()` makes one.
@@ -96,7 +98,10 @@ export class View<V, P> implements AsyncDisposable {
     this.#historyMax = options.history ?? 0;
     this.#listener = {
       onConnected: (isResumed) => {
-        if (isResumed || this.#subscription === undefined) return;
+        const subscription = this.#subscription;
+        if (subscription === undefined || subscription.isEnded) return;
+        // To a new session the subscription has just been sent.
+        if (isResumed) host.subscriptions.add(subscription, subscribeOptions);
         this.#reading++;
         this.#finishReading(this.#reading).catch(() => {});
       },
@@ -116,8 +121,7 @@ export class View<V, P> implements AsyncDisposable {
     host.listeners.add(view.#listener);
     try {
       const subscribed = await client.on(pattern.filter, (message) => view.#onMessage(message), {
-        qos: 1,
-        retainAsPublished: true,
+        ...subscribeOptions,
         ...(signal && { signal }),
       });
       view.#subscription = subscribed as Subscription<unknown, unknown>;

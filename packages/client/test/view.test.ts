@@ -137,6 +137,30 @@ test('a reconnect reports what changed meanwhile, and nothing else', async () =>
   expect(client.stats().connects).toBe(2);
 });
 
+test('a reconnect to the same session finds also what was published with QoS 0', async () => {
+  const { url, broker, client } = await setup({ clientId: 'watcher' });
+  const view = await client.view(settings);
+  for (const name of ['stays', 'changes', 'goes']) await view.set({ name }, 1);
+  const changes = view.changes();
+  const states = client.states();
+  await states.next();
+
+  const other = await connected(url);
+  await broker.kick('watcher');
+  await other.publish(settings.at({ name: 'changes' }), 2, { retain: true });
+  await other.publish('config/goes', '', { retain: true });
+  expect((await take(changes, 2)).map(plain)).toEqual([
+    { name: 'changes', value: 2, previous: 1 },
+    { name: 'goes', value: undefined, previous: 1 },
+  ]);
+  expect(view.get({ name: 'stays' })).toBe(1);
+  for await (const state of states) {
+    if (state.state !== 'connected') continue;
+    expect(state.isResumed).toBe(true);
+    break;
+  }
+});
+
 test('earlier values are kept as far as asked', async () => {
   const { client } = await setup();
   const view = await client.view(settings, { history: 2 });
