@@ -91,8 +91,9 @@ export class Subscriptions {
     };
     this.#leaving.delete(filter);
     this.#entries.set(filter, entry);
-    // The newest options win, as they do at the server.
-    entry.request = request;
+    // The newest options win, as they do at the server; but whoever tells retained messages apart needs the flag to stay.
+    const { retainAsPublished = false } = entry.request;
+    entry.request = { ...request, retainAsPublished: request.retainAsPublished || retainAsPublished };
     entry.isGranted = false;
     entry.subscriptions.add(subscription);
     return entry;

@@ -161,6 +161,15 @@ test('a reconnect to the same session finds also what was published with QoS 0',
   }
 });
 
+test('a view goes on beside a plain subscription to the same topics', async () => {
+  const { url, client } = await setup();
+  const view = await client.view(settings);
+  await client.on(settings.filter, () => {});
+  const other = await connected(url);
+  await other.publish(settings.at({ name: 'a' }), 1, { retain: true, qos: 1 });
+  expect(await view.waitFor({ name: 'a' }, (value) => value === 1, { timeout: '2 s' })).toBe(1);
+});
+
 test('earlier values are kept as far as asked', async () => {
   const { client } = await setup();
   const view = await client.view(settings, { history: 2 });
