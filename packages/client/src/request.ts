@@ -80,6 +80,8 @@ export class Requests implements CoreListener {
   readonly #name = crypto.getRandomValues(new Uint32Array(3)).join('-');
   readonly #replySubscriptions = new Map<string, Subscription | Promise<Subscription>>();
   #count = 0;
+  /** The form of questions. It is that of the last connection, because a version that has worked stays. */
+  #isV5 = false;
 
   constructor(client: Client, clock: Clock) {
     this.#client = client;
@@ -102,6 +104,10 @@ export class Requests implements CoreListener {
     } catch (cause) {
       throw causedBy(cause, 'TOBYMQ_VALUE_INVALID', `the answer of ${name} cannot be decoded`, name);
     }
+  }
+
+  onConnected(): void {
+    this.#isV5 = this.#client.protocolVersion === 5;
   }
 
   /** The client has ended, and with it every open question. */
@@ -130,7 +136,9 @@ export class Requests implements CoreListener {
     question: Payload,
     qos: PublishOptions['qos'] = 1,
   ): Promise<void> {
-    const isV5 = this.#client.protocolVersion === 5;
+    // Before the first connection nobody knows which form the question takes.
+    await this.#client.whenConnected();
+    const isV5 = this.#isV5;
     // Subscribed before the question is sent, or a quick answer would find nobody.
     await this.#listen(name, isV5);
     if (!this.#waiting.has(number)) return;

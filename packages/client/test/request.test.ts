@@ -1,8 +1,10 @@
 // Request and response, over our own broker and every version.
 
 import { Broker, type Extension } from '@tobymq/broker';
+import { decode, packetType, property } from '@tobymq/testkit';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Client, type ConnectOptions, connect, json, rpc, text } from '../src/node.ts';
+import { answerSubscribe, clientOf, listen, outcome, reaches, scripted } from './support.ts';
 
 const scale = rpc('math/scale', json<{ value: number; by: number }>(), json<number>());
 const echo = rpc('echo/{who}', text, text);
@@ -83,6 +85,27 @@ test('a 5.0 request carries its response topic as a property, which an older res
   const client = await connected(url);
   const asked = client.request(scale, { value: 1, by: 1 }, { timeout: 100 });
   await expect(asked).rejects.toMatchObject({ code: 'TOBYMQ_TIMEOUT' });
+});
+
+test('a request that waits for a connection has the form of the version that is spoken then', async () => {
+  const { client, peer, again } = await scripted();
+  peer.destroy();
+  await reaches(client, 'offline');
+  const asked = outcome(client.request('math', new Uint8Array(1)));
+  const second = await again();
+  await answerSubscribe(second, [1]);
+  const question = decode.publish(await second.expect(packetType.PUBLISH), 5);
+  expect([question.topic, question.properties.has(property.responseTopic)]).toEqual(['math', true]);
+  await client.close();
+  await asked;
+
+  const server = await listen();
+  const early = clientOf(server).client;
+  const first = outcome(early.request('math', new Uint8Array(1)));
+  const { peer: other } = await server.acceptClient({});
+  expect((await answerSubscribe(other, [1])).filters).toEqual([[expect.stringMatching(/^response/), 1]]);
+  await early.close();
+  await first;
 });
 
 test('parameters of the topic reach the responder', async () => {
