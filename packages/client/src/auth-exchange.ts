@@ -23,7 +23,11 @@ export interface AuthHost {
 export class AuthExchange {
   readonly #auth: EnhancedAuth | undefined;
   readonly #host: AuthHost;
+  /** The re-authentication that is under way. */
+  #renewing: Promise<void> | undefined;
   #renewal: { resolve: () => void; reject: (error: ClientError) => void } | undefined;
+  /** What ended the connection. */
+  #endReason: ClientError | undefined;
 
   constructor(auth: EnhancedAuth | undefined, host: AuthHost) {
     this.#auth = auth;
@@ -52,15 +56,26 @@ export class AuthExchange {
     if (renewal === undefined) {
       throw protocolError('AUTH with success came although nothing was asked');
     }
-    this.#renewal = undefined;
-    this.#finish(properties, renewal.resolve);
+    this.#finish(properties, () => {
+      this.#renewal = undefined;
+      renewal.resolve();
+    });
   }
 
-  /** Proves again who we are. [MQTT-4.12.1-1] */
-  async renew(): Promise<void> {
+  /** Proves again who we are. Who asks while that is under way waits for the same answer. [MQTT-4.12.1-1] */
+  renew(): Promise<void> {
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #renew(): Promise<void> {
     // [MQTT-4.12.0-7]
     if (this.#auth === undefined) throw invalidOption('reauthenticate() needs the option auth of connect()');
     const data = await this.#auth.start();
+    // The method may have thought for longer than the connection lived.
+    if (this.#endReason !== undefined) throw this.#endReason;
     const done = new Promise<void>((resolve, reject) => {
       this.#renewal = { resolve, reject };
     });
@@ -70,6 +85,7 @@ export class AuthExchange {
 
   /** The connection has ended. */
   end(error: ClientError): void {
+    this.#endReason = error;
     this.#renewal?.reject(error);
   }
 

@@ -394,6 +394,41 @@ describe('enhanced authentication', () => {
     expect(await renewing).toMatchObject({ code: 'TOBYMQ_DISCONNECTED', reasonCode: 0x87 });
   });
 
+  test('[MQTT-4.12.1-2] a re-authentication in which the server does not prove itself rejects', async () => {
+    let isProven = true;
+    const finish = (): void => {
+      if (!isProven) throw new Error('no proof');
+    };
+    const { client, peer } = await scripted({ auth: { ...auth(), finish } }, { properties: [method] });
+    const renewing = outcome(client.reauthenticate());
+    await peer.expect(packetType.AUTH);
+    isProven = false;
+    peer.send(packet.auth({ reason: 0x00, properties: [method] }));
+    expect(await renewing).toMatchObject({ code: 'TOBYMQ_AUTH_FAILED' });
+  });
+
+  test('a re-authentication whose connection ends before it has begun rejects', async () => {
+    let goOn = (): void => {};
+    let count = 0;
+    const start = (): undefined | Promise<undefined> =>
+      ++count === 1 ? undefined : new Promise((resolve) => (goOn = () => resolve(undefined)));
+    const { client, peer } = await scripted({ auth: { ...auth(), start } }, { properties: [method] });
+    const renewing = outcome(client.reauthenticate());
+    peer.destroy();
+    await reaches(client, 'offline');
+    goOn();
+    expect(await renewing).toMatchObject({ code: 'TOBYMQ_CONNECTION_LOST' });
+  });
+
+  test('two who re-authenticate at once share one exchange', async () => {
+    const { client, peer } = await scripted({ auth: auth() }, { properties: [method] });
+    const both = Promise.all([client.reauthenticate(), client.reauthenticate()]);
+    await peer.expect(packetType.AUTH);
+    peer.send(packet.auth({ reason: 0x00, properties: [method] }));
+    await both;
+    expect(peer.history.filter(({ type }) => type === packetType.AUTH)).toHaveLength(1);
+  });
+
   test('[MQTT-4.12.0-7] without a method re-authentication is refused locally', async () => {
     const { client, peer } = await scripted();
     await expect(client.reauthenticate()).rejects.toMatchObject({ code: 'TOBYMQ_OPTION_INVALID' });
