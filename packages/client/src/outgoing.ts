@@ -102,7 +102,9 @@ export class Outgoing {
     const { queue } = this;
     const { maxMessages, maxBytes, whenFull } = this.#settings.offline;
     while (queue.length >= maxMessages || queue.bytes + sizeOf(message) > maxBytes) {
-      const oldest = whenFull === 'drop-oldest' ? queue.shift() : undefined;
+      // One that would not fit into an empty queue pushes nothing out.
+      const isDroppingOldest = whenFull === 'drop-oldest' && sizeOf(message) <= maxBytes;
+      const oldest = isDroppingOldest ? queue.shift() : undefined;
       const isEvicted = oldest !== undefined || whenFull === 'drop-newest';
       const error = messageError(
         isEvicted ? 'TOBYMQ_EVICTED' : 'TOBYMQ_QUEUE_FULL',

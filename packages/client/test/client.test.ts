@@ -121,6 +121,17 @@ test('a full queue refuses, or drops the oldest, or the newest: as it was told',
   expect(await lives('drop-newest')).toEqual([undefined, undefined, 'TOBYMQ_EVICTED']);
 });
 
+test('a message that is larger than the queue drops none of those that wait', async () => {
+  const server = await listen();
+  const { client } = clientOf(server, { offline: { maxBytes: 10_000, whenFull: 'drop-oldest' } });
+  const waiting = client.publish('t', 'x', { qos: 1 });
+  const large = client.publish('t', 'x'.repeat(10_000), { qos: 1 });
+  await expect(large).rejects.toMatchObject({ code: 'TOBYMQ_QUEUE_FULL' });
+  const { peer } = await server.acceptClient();
+  peer.send(packet.puback({ id: decode.publish(await peer.expect(packetType.PUBLISH), 5).id }));
+  await waiting;
+});
+
 test('QoS 0 can be told not to wait for a connection', async () => {
   const server = await listen();
   const { client } = clientOf(server, { offline: { qos0: false } });
