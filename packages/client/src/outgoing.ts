@@ -104,7 +104,7 @@ export class Outgoing {
     while (queue.length >= maxMessages || queue.bytes + sizeOf(message) > maxBytes) {
       // One that would not fit into an empty queue pushes nothing out.
       const isDroppingOldest = whenFull === 'drop-oldest' && sizeOf(message) <= maxBytes;
-      const oldest = isDroppingOldest ? queue.shift() : undefined;
+      const oldest = isDroppingOldest ? this.#takeOldest() : undefined;
       const isEvicted = oldest !== undefined || whenFull === 'drop-newest';
       const error = messageError(
         isEvicted ? 'TOBYMQ_EVICTED' : 'TOBYMQ_QUEUE_FULL',
@@ -115,6 +115,14 @@ export class Outgoing {
       if (oldest === undefined) throw error;
       this.#finish(oldest, error);
     }
+  }
+
+  /** Takes the oldest one out of the queue; a birth or a farewell stays. */
+  #takeOldest(): OutgoingMessage | undefined {
+    const { queue } = this;
+    const oldest = queue.first?.isFirst ? queue.items.find((message) => !message.isFirst) : queue.first;
+    if (oldest !== undefined) queue.remove(oldest);
+    return oldest;
   }
 
   /** Lets the signal and the timeout of the call end a message, and its expiry as long as it waits. */

@@ -57,6 +57,27 @@ test('a full queue keeps neither the birth nor the farewell back', async () => {
   await Promise.all(waiting);
 });
 
+test('a birth that waits is not dropped from a full queue', async () => {
+  const narrow = { properties: [[property.receiveMaximum, 1]] } as const;
+  const { client, peer, again, errors } = await scripted(
+    { ...me, offline: { maxMessages: 1, whenFull: 'drop-oldest' } },
+    narrow,
+  );
+  await peer.expect(packetType.PUBLISH);
+  peer.destroy();
+  const second = await again({ ...narrow, sessionPresent: true });
+  await expect.poll(() => client.stats().connects).toBe(2);
+  const last = outcome(client.publish('other', 'x', { qos: 1 }));
+  for (const expected of ['on', 'on']) {
+    const { id, payload } = decode.publish(await second.expect(packetType.PUBLISH), 5);
+    expect(payload.toString()).toBe(expected);
+    second.send(packet.puback({ id }));
+  }
+  expect(errors).toEqual([]);
+  await client.close({ drain: 1 });
+  await last;
+});
+
 test('a farewell does not overtake a birth that waits', async () => {
   const narrow = { properties: [[property.receiveMaximum, 1]] } as const;
   const { client, peer, again } = await scripted({ ...me, session: { keep: '1 h' }, clientId: 'g7' }, narrow);
