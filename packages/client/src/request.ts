@@ -230,10 +230,14 @@ export async function serveRequests<Q, R, P>(
     }
     await send(payload, false);
   };
-  return Promise.all([
-    client.on(request, answer, subscribeOptions),
-    client.on(suffixed, answer, subscribeOptions),
-  ]);
+  const forms = [client.on(request, answer, subscribeOptions), client.on(suffixed, answer, subscribeOptions)];
+  try {
+    return await Promise.all(forms);
+  } catch (error) {
+    // Half a service would go on with nobody who could end it.
+    for (const form of forms) form.then((subscription) => subscription.return()).catch(() => {});
+    throw error;
+  }
 }
 
 /** How the answer to a request is sent. If nobody waits for one the work is done all the same. */

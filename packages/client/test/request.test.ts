@@ -115,6 +115,24 @@ test('parameters of the topic reach the responder', async () => {
   expect(await client.request(echo.at({ who: 'ana' }), 'hello')).toBe('ana said hello');
 });
 
+test('a service that is refused in one of its two forms answers in neither', async () => {
+  const rules: Extension = {
+    name: 'rules',
+    authorizeSubscribe: (_, { filter }) => !filter.includes('/request/'),
+  };
+  const broker = await Broker.start({ extensions: [rules] });
+  onTestFinished(() => broker.stop());
+  const { port } = await broker.listen({ host: '127.0.0.1', port: 0 });
+  const client = await connected(`mqtt://127.0.0.1:${port}`);
+  await expect(client.serve(scale, ({ value }) => value)).rejects.toMatchObject({
+    code: 'TOBYMQ_SUBSCRIBE_REFUSED',
+  });
+  expect(client.stats().subscriptions).toBe(0);
+  await expect(client.request(scale, { value: 1, by: 1 })).rejects.toMatchObject({
+    code: 'TOBYMQ_NO_RESPONDER',
+  });
+});
+
 test('a 5.0 server that knows of no subscriber rejects at once', async () => {
   const client = await connected(await startBroker());
   await expect(client.request(scale, { value: 1, by: 1 })).rejects.toMatchObject({
