@@ -13,7 +13,7 @@ import type { Client } from './client.ts';
 import type { Clock } from './clock.ts';
 import type { CoreListener } from './core.ts';
 import type { Duration } from './duration.ts';
-import { ClientError, causedBy, messageOf } from './errors.ts';
+import { ClientError, type ClientErrorCode, causedBy, messageOf } from './errors.ts';
 import type { Message } from './message.ts';
 import { bytesOf, type Payload, type PublishOptions } from './outgoing-message.ts';
 import type { Subscription } from './subscription.ts';
@@ -240,21 +240,35 @@ export async function serveRequests<Q, R, P>(
   }
 }
 
+/** Why an answer cannot be published, now or later: who asks chooses its topic, and the handler its size. */
+const answerRefusals: ReadonlySet<ClientErrorCode> = new Set([
+  'TOBYMQ_PUBLISH_REFUSED',
+  'TOBYMQ_PUBLISH_INVALID',
+  'TOBYMQ_TOPIC_INVALID',
+  'TOBYMQ_SERVER_LIMIT',
+]);
+
 /** How the answer to a request is sent. If nobody waits for one the work is done all the same. */
 function answerTo(
   client: Client,
-  { topic: asked, properties }: Message<unknown, unknown>,
+  message: Message<unknown, unknown>,
   qos: PublishOptions['qos'],
   contentType: string | undefined,
 ): (payload: Payload, isError: boolean) => Promise<unknown> {
-  const { responseTopic, correlationData } = properties ?? {};
-  const [, name, asker] = /^(.*)\/request\/([^/]+\/[^/]+)$/s.exec(asked) ?? [];
+  const { responseTopic, correlationData } = message.properties ?? {};
+  const [, name, asker] = /^(.*)\/request\/([^/]+\/[^/]+)$/s.exec(message.topic) ?? [];
   return async (payload, isError) => {
-    if (responseTopic !== undefined) {
-      const kind = isError ? { userProperties: { status: 'error' } } : { contentType };
-      await client.publish(responseTopic, payload, { qos, correlationData, ...kind });
-    } else if (name !== undefined) {
-      await client.publish(`${name}/${isError ? 'error' : 'response'}/${asker}`, payload, { qos });
+    try {
+      if (responseTopic !== undefined) {
+        const kind = isError ? { userProperties: { status: 'error' } } : { contentType };
+        await client.publish(responseTopic, payload, { qos, correlationData, ...kind });
+      } else if (name !== undefined) {
+        await client.publish(`${name}/${isError ? 'error' : 'response'}/${asker}`, payload, { qos });
+      }
+    } catch (error) {
+      // Unacknowledged, such requests would fill the receive window, and nobody would be answered any more.
+      if (error instanceof ClientError && answerRefusals.has(error.code)) message.ack();
+      throw error;
     }
   };
 }

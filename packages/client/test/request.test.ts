@@ -133,6 +133,25 @@ test('a service that is refused in one of its two forms answers in neither', asy
   });
 });
 
+test('requests whose answers the server refuses are reported, and do not stop the service', async () => {
+  const rules: Extension = { name: 'rules', authorizePublish: (_, { topic }) => topic !== 'forbidden' };
+  const broker = await Broker.start({ extensions: [rules] });
+  onTestFinished(() => broker.stop());
+  const { port } = await broker.listen({ host: '127.0.0.1', port: 0 });
+  const url = `mqtt://127.0.0.1:${port}`;
+  const errors: unknown[] = [];
+  const onError = (error: Error): void => void errors.push(error.message);
+  const server = await connected(url, { receiveMaximum: 2, onError });
+  await server.serve(scale, ({ value }) => value);
+  const client = await connected(url);
+  const question = JSON.stringify({ value: 1, by: 1 });
+  for (const _ of [1, 2, 3]) {
+    await client.publish('math/scale', question, { qos: 1, responseTopic: 'forbidden' });
+  }
+  expect(await client.request(scale, { value: 7, by: 1 }, { timeout: '2 s' })).toBe(7);
+  expect(errors).toEqual(Array(3).fill(expect.stringContaining('refused the message for forbidden')));
+});
+
 test('a 5.0 server that knows of no subscriber rejects at once', async () => {
   const client = await connected(await startBroker());
   await expect(client.request(scale, { value: 1, by: 1 })).rejects.toMatchObject({
