@@ -188,3 +188,43 @@ test('encrypted bots read each other, and the server reads nothing', async () =>
   });
   expect(errors).toEqual([]);
 });
+
+test('encrypted messages keep their order, also behind the certificate of their sender', async () => {
+  const server = await startServer();
+  await server.toby.signUp('ana', secretOf('ana'));
+  const ana = await connect(server, 'ana');
+  const owner = await generateIdentity('ana');
+  new KeyAuthority(ana, { identity: owner, codeOf: () => 'code' });
+  const errors: unknown[] = [];
+  const open = async (id: string): Promise<EncryptedBot> => {
+    await ana.createBot(id, secretOf(id));
+    const options = { keepMessages: '1 h', reconnect: { min: '1 h', jitter: 'none' } } as const;
+    const bot = await connectBot(server.url, { id, secret: secretOf(id), ...options });
+    onTestFinished(() => bot.close());
+    return EncryptedBot.open(bot, {
+      identity: await generateIdentity(id),
+      ownerSignKey: owner.publicKeys.sign,
+      code: 'code',
+      onError: (error) => errors.push(error),
+    });
+  };
+  const lamp = await open('lamp');
+  await lamp.bot.follow(['#light']);
+  const seen: unknown[] = [];
+  lamp.on((payload) => void seen.push((payload as { n: number }).n));
+
+  // While the lamp is away, a bot comes that it does not know, and all of its messages come at once.
+  await server.broker.kick('lamp');
+  const sender = await open('switch');
+  const numbers = Array.from({ length: 20 }, (_, n) => n);
+  const to = { to: ['lamp'] };
+  const payloadOf = (n: number): { n: number; text: string } => ({
+    n,
+    text: 'x'.repeat(n % 2 === 0 ? 300_000 : 1),
+  });
+  await Promise.all(numbers.map((n) => sender.send(payloadOf(n), ['#light'], to)));
+  lamp.bot.client.retryNow();
+  await expect.poll(() => seen.length + errors.length, { timeout: 5_000 }).toBe(numbers.length);
+  expect(errors).toEqual([]);
+  expect(seen).toEqual(numbers);
+});

@@ -121,6 +121,10 @@ export class EncryptedBot {
   readonly #handlers = new Set<OpenedHandler>();
   readonly #arrivals = new Set<() => void>();
   readonly #registration: Registration;
+  /** Payloads are sealed one after the other, because two at once may be ready in any order. */
+  #sealed: Promise<unknown> = Promise.resolve();
+  /** So are messages opened: what comes behind a certificate may need it. */
+  #opened: Promise<unknown> = Promise.resolve();
   /** The current identity first, then the one before the last rotation. */
   #identities: readonly Identity[];
 
@@ -154,8 +158,11 @@ export class EncryptedBot {
   ): Promise<void> {
     const to = options.to ?? this.directory.botIds().filter((id) => id !== this.bot.id);
     const recipients = to.map((id) => this.directory.recipient(id));
-    const envelope = await seal(this.#identities[0] as Identity, recipients, payload, Date.now());
-    await this.bot.send(envelope as unknown as Json, tags, options);
+    const sealed = this.#sealed.then(() =>
+      seal(this.#identities[0] as Identity, recipients, payload, Date.now()),
+    );
+    this.#sealed = sealed.catch(() => undefined);
+    await this.bot.send((await sealed) as unknown as Json, tags, options);
   }
 
   /** Replaces this bot's keys by new ones and returns them, to be kept. Messages under way are still opened. */
@@ -206,26 +213,34 @@ export class EncryptedBot {
   }
 
   async #receive(message: BotMessage): Promise<void> {
+    const opened = this.#opened.then(() => this.#open(message.payload));
+    // The next message waits for this one to be opened, and not for its handlers, which may wait for messages themselves.
+    this.#opened = opened.catch(() => undefined);
     try {
-      const certificates = fieldOf(message.payload, 'tobyCertificates') as Certificate[] | undefined;
-      if (Array.isArray(certificates)) await this.#learn(certificates);
-      else if (isEnvelope(message.payload)) await this.#open(message);
+      const payload = await opened;
+      if (payload === undefined) return;
+      for (const handler of this.#handlers) await handler(payload, message);
     } catch (error) {
       this.#options.onError(error, message);
     }
   }
 
+  /** Learns certificates, or opens an envelope and returns what is in it. */
+  async #open(payload: Json): Promise<Json | undefined> {
+    const certificates = fieldOf(payload, 'tobyCertificates') as Certificate[] | undefined;
+    if (Array.isArray(certificates)) {
+      await this.#learn(certificates);
+      return undefined;
+    }
+    if (!isEnvelope(payload)) return undefined;
+    const opened = await open(this.#identities, this.directory, payload);
+    this.#replay.check(payload);
+    return opened;
+  }
+
   async #learn(certificates: readonly Certificate[]): Promise<void> {
     for (const certificate of certificates) await this.directory.add(certificate);
     for (const check of [...this.#arrivals]) check();
-  }
-
-  async #open(message: BotMessage): Promise<void> {
-    if (!isEnvelope(message.payload)) return;
-    const envelope = message.payload;
-    const payload = await open(this.#identities, this.directory, envelope);
-    this.#replay.check(envelope);
-    for (const handler of this.#handlers) await handler(payload, message);
   }
 }
 
