@@ -189,6 +189,26 @@ test('encrypted bots read each other, and the server reads nothing', async () =>
   expect(errors).toEqual([]);
 });
 
+test('an encrypted bot that could not be opened hears nothing any more', async () => {
+  const { ana, bots } = await account('lamp');
+  const [lamp] = bots as [Bot];
+  const owner = await generateIdentity('ana');
+  const errors: unknown[] = [];
+  const opening = EncryptedBot.open(lamp, {
+    identity: await generateIdentity('lamp'),
+    ownerSignKey: owner.publicKeys.sign,
+    code: 'nobody answers',
+    timeoutMs: 100,
+    onError: (error) => errors.push(error),
+  });
+  await expect(opening).rejects.toMatchObject({ code: 'TOBYMQ_TOBY_TIMEOUT' });
+  const arrived = nextMessage(lamp);
+  await ana.send({ tobyCertificates: [{}] }, ['toby:keys']);
+  await arrived;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(errors).toEqual([]);
+});
+
 test('encrypted messages keep their order, also behind the certificate of their sender', async () => {
   const server = await startServer();
   await server.toby.signUp('ana', secretOf('ana'));

@@ -139,9 +139,15 @@ export class EncryptedBot {
   /** Resolves when the owner has certified this bot's keys; the owner has to be online for that. */
   static async open(bot: Bot, options: EncryptedBotOptions): Promise<EncryptedBot> {
     const encrypted = new EncryptedBot(bot, options);
-    await bot.follow([KEYS_TAG], options);
-    await encrypted.#enrol(await requestEnrolment(options.identity, options.code), options);
-    return encrypted;
+    try {
+      await bot.follow([KEYS_TAG], options);
+      await encrypted.#enrol(await requestEnrolment(options.identity, options.code), options);
+      return encrypted;
+    } catch (error) {
+      // The bot lives on, and whoever tries again would hear of each message twice.
+      encrypted.close();
+      throw error;
+    }
   }
 
   /** Calls the handler with each opened payload. */
