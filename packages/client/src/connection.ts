@@ -137,6 +137,10 @@ export class Connection implements AuthHost, KeepAliveTarget {
     this.#finish(error);
   }
 
+  get unsentBytes(): number {
+    return this.#pipe.unsentBytes?.() ?? 0;
+  }
+
   /** Checks that the connection lives, because something outside suggests that it may not. */
   probe(): void {
     this.#keepAlive?.probe();

@@ -5,7 +5,8 @@
 // grants no more than one and a half intervals.
 //
 // After a ping anything that arrives proves life. If the timer for that comes much too late, the machine was asleep and
-// the answer had no chance: then a second ping decides.
+// the answer had no chance: then a second ping decides. And a ping may stand behind a large message that a slow network
+// takes minutes for: as long as that moves, the connection lives.
 
 import type { Clock, Timer } from './clock.ts';
 
@@ -18,6 +19,8 @@ export interface Traffic {
 /** What the keep-alive needs of its connection. */
 export interface KeepAliveTarget {
   readonly traffic: Readonly<Traffic>;
+  /** What was sent and waits for the network. */
+  readonly unsentBytes: number;
   ping(): void;
   onDead(): void;
 }
@@ -73,14 +76,21 @@ export class KeepAlive {
   }
 
   #ping(isSecondChance: boolean): void {
-    const dueAt = this.#clock.now() + this.#timeoutMs;
     this.#receivedAtPing = this.#target.traffic.received;
-    this.#clock.clearTimeout(this.#deadline);
     this.#target.ping();
+    this.#awaitAnswer(isSecondChance);
+  }
+
+  #awaitAnswer(isSecondChance: boolean): void {
+    const dueAt = this.#clock.now() + this.#timeoutMs;
+    const { unsentBytes } = this.#target;
+    this.#clock.clearTimeout(this.#deadline);
     this.#deadline = this.#clock.setTimeout(() => {
       if (!this.#isWaiting) return;
       const isLate = this.#clock.now() - dueAt > this.#timeoutMs / 2;
-      if (isLate && !isSecondChance) this.#ping(true);
+      const isMoving = unsentBytes > 0 && this.#target.unsentBytes !== unsentBytes;
+      if (isMoving) this.#awaitAnswer(isSecondChance);
+      else if (isLate && !isSecondChance) this.#ping(true);
       else this.#target.onDead();
     }, this.#timeoutMs);
   }

@@ -232,6 +232,7 @@ test('after a sleep the connection gets a second chance before it is given up', 
   let isDead = false;
   const keepAlive = new KeepAlive(clock, 60, 10_000, {
     traffic: { sent: 0, received: 0 },
+    unsentBytes: 0,
     ping: () => pings++,
     onDead: () => {
       isDead = true;
@@ -254,6 +255,7 @@ test('pings keep coming in time although timers are held back by a minute', () =
   const traffic = { sent: 0, received: 0 };
   const keepAlive = new KeepAlive(clock, 60, 10_000, {
     traffic,
+    unsentBytes: 0,
     ping: () => {
       pings.push(clock.now());
       traffic.sent++;
@@ -278,6 +280,7 @@ test('whoever asks again after an answer gets a new answer, however little time 
   const traffic = { sent: 0, received: 0 };
   const keepAlive = new KeepAlive(clock, 60, 10_000, {
     traffic,
+    unsentBytes: 0,
     ping: () => pings++,
     onDead: () => {
       isDead = true;
@@ -293,6 +296,29 @@ test('whoever asks again after an answer gets a new answer, however little time 
   clock.advance(9_999);
   expect(isDead).toBe(false);
   clock.advance(1);
+  expect(isDead).toBe(true);
+  keepAlive.stop();
+});
+
+test('a ping behind a large message has the time that the network needs for that', () => {
+  const clock = new FakeClock();
+  let isDead = false;
+  const target = {
+    traffic: { sent: 0, received: 0 },
+    unsentBytes: 1_000_000,
+    ping: () => {},
+    onDead: () => {
+      isDead = true;
+    },
+  };
+  const keepAlive = new KeepAlive(clock, 60, 10_000, target);
+  keepAlive.probe();
+  for (let i = 0; i < 10; i++) {
+    target.unsentBytes -= 1;
+    clock.advance(10_000);
+    expect(isDead).toBe(false);
+  }
+  clock.advance(10_000);
   expect(isDead).toBe(true);
   keepAlive.stop();
 });

@@ -1,6 +1,7 @@
 // Every transport carries the same conversation: CONNECT, SUBSCRIBE, messages of all sizes in both directions, close.
 
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttp, type IncomingMessage } from 'node:http';
 import { createServer as createHttps } from 'node:https';
@@ -25,6 +26,7 @@ import {
   createClient,
   memoryPipe,
 } from '../src/node.ts';
+import { openTcp } from '../src/transports/tcp.ts';
 import { clientFrame, FrameParser, Opcode } from '../src/transports/websocket-frames.ts';
 import { answerSubscribe, clientOf, listen, outcome, reaches } from './support.ts';
 
@@ -136,6 +138,31 @@ test('TLS verifies the server, and can show a client certificate', async () => {
       });
     }
   });
+});
+
+test('a TCP pipe tells what waits for the network', async () => {
+  const reading: Socket[] = [];
+  const server = createTcp((socket) => void reading.push(socket.pause())).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { signal } = new AbortController();
+  const url = new URL(`mqtt://127.0.0.1:${port}`);
+  const pipe = await openTcp({ url, tls: undefined, headers: undefined, subprotocol: 'mqtt', signal });
+  pipe.send(new Uint8Array(64 << 20));
+  const before = pipe.unsentBytes!();
+  expect(before).toBeGreaterThan(0);
+  await expect.poll(() => reading.length).toBe(1);
+  const [socket] = reading as [Socket];
+  socket.on('data', () => {
+    if (socket.bytesRead > 32 << 20) socket.pause();
+  });
+  socket.resume();
+  await expect.poll(() => socket.bytesRead).toBeGreaterThan(32 << 20);
+  expect(pipe.unsentBytes!()).toBeGreaterThan(0);
+  expect(pipe.unsentBytes!()).toBeLessThan(before);
+  pipe.close(new Error('enough'));
+  socket.destroy();
 });
 
 test('memory, in both directions, with back-pressure', async () => {

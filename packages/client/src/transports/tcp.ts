@@ -20,6 +20,7 @@ export function socketPipe(socket: Socket): BytePipe {
       socket.end();
       socket.setTimeout(1_000, () => socket.destroy());
     },
+    unsentBytes: () => unsentBytes(socket),
     onData: () => {},
     onDrain: () => {},
     onClose: () => {},
@@ -33,6 +34,15 @@ export function socketPipe(socket: Socket): BytePipe {
   });
   socket.on('close', () => setImmediate(() => pipe.onClose(failure)));
   return pipe;
+}
+
+/**
+ * What the system has not taken of the present write. Node itself counts whole writes only, of which one may be a message
+ * of 100 MB; so this looks where the timeout of a socket looks, and finds 0 if that is gone one day.
+ */
+function unsentBytes(socket: Socket): number {
+  const { _handle: handle } = socket as { readonly _handle?: { readonly writeQueueSize?: number } | null };
+  return handle?.writeQueueSize ?? 0;
 }
 
 function openSocket(socket: Socket, readyEvent: string, target: TransportTarget): Promise<BytePipe> {

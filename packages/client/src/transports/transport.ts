@@ -18,6 +18,11 @@ export interface BytePipe {
   send(bytes: Uint8Array): boolean;
   /** Without an error: flush and end. With one: drop everything at once. `onClose` follows in both cases, once. */
   close(error?: Error): void;
+  /**
+   * How much of what was sent waits for the network. A pipe that tells it keeps its connection while a large message
+   * takes longer than a ping may; without it such a connection counts as dead.
+   */
+  unsentBytes?(): number;
   /** Bytes came in. The memory must stay unchanged afterwards: messages may refer to it. */
   onData: (chunk: Uint8Array) => void;
   /** After `send` returned false: there is room again. */

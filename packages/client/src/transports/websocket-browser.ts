@@ -23,6 +23,7 @@ export function openBrowserWebSocket(target: TransportTarget): Promise<BytePipe>
         return false;
       },
       close: () => socket.close(),
+      unsentBytes: () => socket.bufferedAmount,
       onData: () => {},
       onDrain: () => {},
       onClose: () => {},

@@ -83,6 +83,7 @@ function webSocketPipe(socket: Socket, head: Uint8Array): BytePipe {
       }
       under.close(error);
     },
+    unsentBytes: () => under.unsentBytes?.() ?? 0,
     onData: () => {},
     onDrain: () => {},
     onClose: () => {},
