@@ -8,6 +8,7 @@ import { createServer as createHttps } from 'node:https';
 import { type AddressInfo, createServer as createTcp, Socket } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { createServer as createTls } from 'node:tls';
 import {
   decode,
   makeCertificates,
@@ -26,7 +27,7 @@ import {
   createClient,
   memoryPipe,
 } from '../src/node.ts';
-import { openTcp } from '../src/transports/tcp.ts';
+import { openTcp, openTls } from '../src/transports/tcp.ts';
 import { clientFrame, FrameParser, Opcode } from '../src/transports/websocket-frames.ts';
 import { answerSubscribe, clientOf, listen, outcome, reaches } from './support.ts';
 
@@ -140,19 +141,36 @@ test('TLS verifies the server, and can show a client certificate', async () => {
   });
 });
 
-test('a TCP pipe tells what waits for the network', async () => {
+function ownCertificate(): Promise<{ key: Buffer; cert: Buffer }> {
+  return withTempDir(async (directory) => {
+    const { server } = await makeCertificates(directory);
+    return { key: readFileSync(server.key), cert: readFileSync(server.cert) };
+  });
+}
+
+test.each([
+  ['TCP', 'mqtt'],
+  ['TLS', 'mqtts'],
+])('a pipe over %s tells what waits for the network', async (_, scheme) => {
   const reading: Socket[] = [];
-  const server = createTcp((socket) => void reading.push(socket.pause())).listen(0, '127.0.0.1');
+  const onSocket = (socket: Socket): void => void reading.push(socket.pause());
+  const isTls = scheme === 'mqtts';
+  const server = isTls ? createTls(await ownCertificate(), onSocket) : createTcp(onSocket);
+  server.listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const { signal } = new AbortController();
-  const url = new URL(`mqtt://127.0.0.1:${port}`);
-  const pipe = await openTcp({ url, tls: undefined, headers: undefined, subprotocol: 'mqtt', signal });
+  const pipe = await (isTls ? openTls : openTcp)({
+    url: new URL(`${scheme}://127.0.0.1:${port}`),
+    tls: { rejectUnauthorized: false },
+    headers: undefined,
+    subprotocol: 'mqtt',
+    signal: new AbortController().signal,
+  });
   pipe.send(new Uint8Array(64 << 20));
-  const before = pipe.unsentBytes!();
-  expect(before).toBeGreaterThan(0);
   await expect.poll(() => reading.length).toBe(1);
+  await expect.poll(() => pipe.unsentBytes!()).toBeGreaterThan(0);
+  const before = pipe.unsentBytes!();
   const [socket] = reading as [Socket];
   socket.on('data', () => {
     if (socket.bytesRead > 32 << 20) socket.pause();

@@ -36,13 +36,19 @@ export function socketPipe(socket: Socket): BytePipe {
   return pipe;
 }
 
+/** Node's own part of a socket; that of TLS stands on that of TCP. */
+interface Handle {
+  readonly writeQueueSize?: number;
+  readonly _parent?: Handle;
+}
+
 /**
  * What the system has not taken of the present write. Node itself counts whole writes only, of which one may be a message
  * of 100 MB; so this looks where the timeout of a socket looks, and finds 0 if that is gone one day.
  */
 function unsentBytes(socket: Socket): number {
-  const { _handle: handle } = socket as { readonly _handle?: { readonly writeQueueSize?: number } | null };
-  return handle?.writeQueueSize ?? 0;
+  const { _handle: handle } = socket as { readonly _handle?: Handle | null };
+  return (handle?._parent ?? handle)?.writeQueueSize ?? 0;
 }
 
 function openSocket(socket: Socket, readyEvent: string, target: TransportTarget): Promise<BytePipe> {
