@@ -8,6 +8,7 @@ import {
   EncryptedBot,
   generateIdentity,
   KeyAuthority,
+  requestEnrolment,
 } from '../src/index.ts';
 import { secretOf, startServer, type TestServer } from './harness.ts';
 
@@ -187,6 +188,25 @@ test('encrypted bots read each other, and the server reads nothing', async () =>
     code: 'TOBYMQ_KEY_UNKNOWN',
   });
   expect(errors).toEqual([]);
+});
+
+test('certificates that are asked for at once have serial numbers of their own', async () => {
+  const { ana, bots } = await account('lamp');
+  const [lamp] = bots as [Bot];
+  const owner = await generateIdentity('ana');
+  const serials: number[] = [];
+  const authority = new KeyAuthority(ana, {
+    identity: owner,
+    codeOf: () => 'code',
+    onIssued: ({ serial }) => serials.push(serial),
+  });
+  await expect(authority.revoke('lamp')).rejects.toMatchObject({ code: 'TOBYMQ_KEY_UNKNOWN' });
+  const identities = await Promise.all([1, 2, 3].map(() => generateIdentity('lamp')));
+  const requests = await Promise.all(identities.map((identity) => requestEnrolment(identity, 'code')));
+  await Promise.all(requests.map((request) => lamp.send({ tobyKeyRequest: { ...request } })));
+  await expect.poll(() => serials).toHaveLength(3);
+  await authority.revoke('lamp');
+  expect(serials).toEqual([1, 2, 3, 4]);
 });
 
 test('an encrypted bot that could not be opened hears nothing any more', async () => {

@@ -51,6 +51,8 @@ export class KeyAuthority {
   readonly #options: KeyAuthorityOptions;
   readonly #issued = new Map<string, Certificate>();
   readonly #registration: Registration;
+  /** One certificate is made after the other: two at once would have one serial number, and bots keep the first. */
+  #signed: Promise<unknown> = Promise.resolve();
 
   constructor(bot: Bot, options: KeyAuthorityOptions) {
     this.#bot = bot;
@@ -61,11 +63,13 @@ export class KeyAuthority {
 
   /** Withdraws the keys of a bot and tells all others. */
   async revoke(botId: string): Promise<void> {
-    const current = this.#issued.get(botId);
-    if (current === undefined) {
-      throw new EncryptionError('TOBYMQ_KEY_UNKNOWN', `no key of "${botId}" was ever certified`);
-    }
-    await this.#issue(await revoke(this.#options.identity, current, Date.now()));
+    await this.#issue(() => {
+      const current = this.#issued.get(botId);
+      if (current === undefined) {
+        throw new EncryptionError('TOBYMQ_KEY_UNKNOWN', `no key of "${botId}" was ever certified`);
+      }
+      return revoke(this.#options.identity, current, Date.now());
+    });
   }
 
   close(): void {
@@ -77,15 +81,23 @@ export class KeyAuthority {
     if (request === undefined) return;
     try {
       const { botId } = request;
-      const trust = { code: this.#options.codeOf(botId), current: this.#issued.get(botId) };
-      await this.#issue(await certify(this.#options.identity, request, trust, Date.now()));
+      await this.#issue(() => {
+        const trust = { code: this.#options.codeOf(botId), current: this.#issued.get(botId) };
+        return certify(this.#options.identity, request, trust, Date.now());
+      });
     } catch (error) {
       this.#options.onRefused?.(message.from, error);
     }
   }
 
-  async #issue(certificate: Certificate): Promise<void> {
-    this.#issued.set(certificate.botId, certificate);
+  async #issue(sign: () => Promise<Certificate>): Promise<void> {
+    const signed = this.#signed.then(async () => {
+      const next = await sign();
+      this.#issued.set(next.botId, next);
+      return next;
+    });
+    this.#signed = signed.catch(() => undefined);
+    const certificate = await signed;
     this.#options.onIssued?.(certificate);
     // All of them, because the newcomer knows none yet.
     const tobyCertificates = [...this.#issued.values()] as unknown as Json;
