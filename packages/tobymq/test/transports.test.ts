@@ -55,6 +55,20 @@ async function roundTrip(peer: RawPeer): Promise<void> {
   expect(await nextMessage(peer)).toEqual({ topic: 'a/b', payload: 'hello' });
 }
 
+/** What a WebSocket client sends first. */
+function upgradeRequest(path: string): string {
+  return [
+    `GET ${path} HTTP/1.1`,
+    'Host: localhost',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Protocol: mqtt',
+    '\r\n',
+  ].join('\r\n');
+}
+
 /** The server ends the connection without a CONNACK: TLS clients see an error or an end. */
 async function isRefused(port: number, tls: ConnectionOptions): Promise<boolean> {
   const socket = connectTls({ host, port, ...tls });
@@ -293,6 +307,13 @@ test.each<[string, 'ws' | 'tls', string, string]>([
     address: host,
     reason: expect.stringContaining(reason),
   });
+test('a WebSocket whose path is no URL is refused, and others are served', async () => {
+  const server = await startServer({ listeners: [{ type: 'ws', port: 0 }] });
+  const socket = connectSocket(portOf(server), host);
+  socket.end(upgradeRequest('//'));
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1.1 404 /);
+  await roundTrip((await connect(await webSocketPeer(`ws://${host}:${portOf(server)}/mqtt`))).peer);
 });
 
 test('the subprotocol that the client offered is answered [MQTT-6.0.0-4]', async () => {

@@ -38,8 +38,7 @@ export function webSocketUpgrade(
     handleProtocols: (offered) => subprotocols.find((name) => offered.has(name)) ?? false,
   });
   return (request, socket, head) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    if (options.path !== '*' && pathname !== options.path) return false;
+    if (options.path !== '*' && pathOf(request) !== options.path) return false;
     const fault = objection(request, options);
     if (fault) {
       refused(request, fault.reason);
@@ -49,6 +48,12 @@ export function webSocketUpgrade(
     server.handleUpgrade(request, socket as Socket, head, (webSocket) => accepted(webSocket, request));
     return true;
   };
+}
+
+/** Undefined for what is no URL, such as `//`: anybody can send that. */
+function pathOf({ url = '/' }: IncomingMessage): string | undefined {
+  const base = 'http://localhost';
+  return URL.canParse(url, base) ? new URL(url, base).pathname : undefined;
 }
 
 function objection(
