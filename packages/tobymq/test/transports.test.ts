@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -307,6 +307,19 @@ test.each<[string, 'ws' | 'tls', string, string]>([
     address: host,
     reason: expect.stringContaining(reason),
   });
+test('files beside a WebSocket: those that are there, and 404 for whatever else is asked for', async () => {
+  const folder = join(directory, 'www');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'index.html'), 'hello');
+  const server = await startServer({ listeners: [{ type: 'ws', port: 0, httpDir: folder }] });
+  const status = async (path: string): Promise<number> =>
+    (await fetch(`http://${host}:${portOf(server)}${path}`)).status;
+  expect(await status('/')).toBe(200);
+  for (const path of ['/none', '/index.html/below', `/${'x'.repeat(300)}`, '/%00']) {
+    expect(await status(path), path).toBe(404);
+  }
+});
+
 test('a WebSocket whose path is no URL is refused, and others are served', async () => {
   const server = await startServer({ listeners: [{ type: 'ws', port: 0 }] });
   const socket = connectSocket(portOf(server), host);

@@ -1,7 +1,7 @@
 // Files of a folder over HTTP, beside a WebSocket listener (`httpDir`, Mosquitto's `http_dir`): enough for a page that
 // talks MQTT to the server it came from.
 
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, type Stats, statSync } from 'node:fs';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
 
@@ -26,7 +26,7 @@ export function staticFiles(folder: string): RequestListener {
       return;
     }
     const path = pathInside(folder, request.url ?? '/');
-    const status = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
+    const status = path === undefined ? undefined : statusOf(path);
     if (path === undefined || !status?.isFile()) {
       end(response, 404, 'there is no such file');
       return;
@@ -59,6 +59,15 @@ function pathInside(folder: string, url: string): string | undefined {
   return path.startsWith(folder.endsWith(sep) ? folder : folder + sep) && !path.includes('\0')
     ? path
     : undefined;
+}
+
+/** Undefined for what is not there, is below a file, has too long a name, or may not be looked at. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function end(response: ServerResponse, status: number, text: string): void {
