@@ -1,6 +1,8 @@
 // The HTTP side: health checks, metrics, and the management API with its token.
 
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect as connectSocket } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode, freePort, packetType, runProcess } from '@tobymq/testkit';
@@ -273,6 +275,19 @@ test('the API shares the port of the WebSocket listener, or has its own', async 
   const own = await startServer({ listeners: [{ type: 'tcp', port: 0 }], http: { port: 0, token } });
   expect(own.httpUrl).not.toBe(`http://${host}:${portOf(own)}`);
   expect((await fetch(`${own.httpUrl}/health`)).status).toBe(200);
+});
+
+test('a client that asks for a WebSocket at the API and resets the connection does no harm', async () => {
+  const { server } = await served();
+  const { port } = new URL(server.httpUrl as string);
+  const upgrade = 'GET /mqtt HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const socket = connectSocket(Number(port), host);
+    await once(socket, 'connect');
+    socket.write(upgrade, () => socket.resetAndDestroy());
+    await once(socket, 'close');
+  }
+  expect((await fetch(`${server.httpUrl}/health`)).status).toBe(200);
 });
 
 test('beside a WebSocket listener for everybody, the API is still for this machine only', async () => {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { makeCertificates, packet, packetType, RawPeer, type TestCertificates } from '@tobymq/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import {
   connect,
@@ -327,6 +327,20 @@ test('a WebSocket whose path is no URL is refused, and others are served', async
   const [answer] = (await once(socket, 'data')) as [Buffer];
   expect(answer.toString()).toMatch(/^HTTP\/1.1 404 /);
   await roundTrip((await connect(await webSocketPeer(`ws://${host}:${portOf(server)}/mqtt`))).peer);
+});
+
+test('a refused WebSocket is closed, also for a client that keeps its side open', async () => {
+  const server = await startServer({ listeners: [{ type: 'ws', port: 0 }] });
+  const socket = connectSocket({ port: portOf(server), host, allowHalfOpen: true });
+  onTestFinished(() => void socket.destroy());
+  socket.write(upgradeRequest('/other'));
+  socket.resume();
+  await once(socket, 'end');
+  // Who writes to a connection that is closed is told by a reset.
+  const closed = once(socket, 'close').catch(() => undefined);
+  const writing = setInterval(() => socket.write('still here'), 10);
+  onTestFinished(() => clearInterval(writing));
+  await closed;
 });
 
 test('the subprotocol that the client offered is answered [MQTT-6.0.0-4]', async () => {

@@ -49,7 +49,7 @@ export class HttpHost {
         return;
       }
       refused(socket, explainBadRequest(error));
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+      endWith(socket, 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
     });
   }
 
@@ -90,5 +90,13 @@ function explainBadRequest({ code, message, rawPacket }: ClientError): string {
 export function refuseUpgrade(socket: Duplex, status: number, name: string, reason: string): void {
   const body = `${reason}\n`;
   const head = `HTTP/1.1 ${status} ${name}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}`;
-  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
+  endWith(socket, `${head}\r\nConnection: close\r\n\r\n${body}`);
+}
+
+/** A last answer. The connection is over with it, also for a peer that leaves its own side open. */
+function endWith(socket: Duplex, answer: string): void {
+  // Node has taken its own listeners from a socket that is to be upgraded; a reset must not end the process.
+  socket.on('error', () => socket.destroy());
+  socket.once('finish', () => socket.destroy());
+  socket.end(answer);
 }
