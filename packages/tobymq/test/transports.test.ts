@@ -7,9 +7,17 @@ import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { makeCertificates, packet, packetType, RawPeer, type TestCertificates } from '@tobymq/testkit';
+import {
+  freePort,
+  makeCertificates,
+  packet,
+  packetType,
+  RawPeer,
+  type TestCertificates,
+} from '@tobymq/testkit';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import type { ConfigInput } from '../src/config/schema.ts';
 import {
   connect,
   type Listeners,
@@ -18,6 +26,7 @@ import {
   publish,
   startServer,
   subscribe,
+  testConfig,
   webSocketPeer,
 } from './harness.ts';
 
@@ -213,6 +222,42 @@ test('new certificates are taken on reload, and connections stay', async () => {
   expect(socket.getPeerCertificate().subject.CN).toBe('other.example');
   socket.destroy();
   await roundTrip(peer);
+});
+
+test('new certificates for server names are taken on reload', async () => {
+  const cert = join(directory, 'named.crt');
+  const key = join(directory, 'named.key');
+  copyFileSync(certificates.server.cert, cert);
+  copyFileSync(certificates.server.key, key);
+  const server = await startServer({
+    listeners: [tlsListener({ sni: [{ names: ['*.example'], cert, key }] })],
+  });
+  copyFileSync(certificates.wrongHost.cert, cert);
+  copyFileSync(certificates.wrongHost.key, key);
+  await server.reload();
+  const tls = { servername: 'some.example', rejectUnauthorized: false };
+  const socket = connectTls({ host, port: portOf(server), ...tls });
+  await once(socket, 'secureConnect');
+  expect(socket.getPeerCertificate().subject.CN).toBe('other.example');
+  socket.destroy();
+});
+
+test('whether clients need a certificate can be changed by a reload', async () => {
+  const port = await freePort();
+  const withClients = (clientCertificates: string): ConfigInput => ({
+    listeners: [{ ...tlsListener({ ca: certificates.ca.cert, clientCertificates }), port }],
+    authentication: [{ type: 'anonymous', anyName: true }],
+  });
+  let config = withClients('none');
+  const server = await startServer(config, { readConfig: () => testConfig(config) });
+  await roundTrip((await connect({ host, port, tls: client() })).peer);
+  config = withClients('require');
+  await server.reload();
+  expect(await isRefused(port, client())).toBe(true);
+  await roundTrip((await connect({ host, port, tls: withCertificate(certificates.client) })).peer);
+  config = withClients('none');
+  await server.reload();
+  await roundTrip((await connect({ host, port, tls: client() })).peer);
 });
 
 test('a reload with a key of another certificate changes nothing and says why', async () => {

@@ -22,20 +22,27 @@ export interface TlsFacts {
 const expired = 'CERT_HAS_EXPIRED';
 
 export class TlsLayer {
-  readonly #server: Server;
+  readonly #handler: TlsHandler;
   readonly #identities = new WeakMap<TLSSocket, string>();
   #config: TlsConfig;
   #loaded: LoadedTls;
+  #server: Server;
 
   constructor(config: TlsConfig, loaded: LoadedTls, handler: TlsHandler) {
     this.#config = config;
     this.#loaded = loaded;
-    this.#server = createServer({
+    this.#handler = handler;
+    this.#server = this.#createServer();
+  }
+
+  #createServer(): Server {
+    const handler = this.#handler;
+    const server = createServer({
       ...this.options(),
       allowHalfOpen: true,
       handshakeTimeout: handshakeTimeoutMs,
     });
-    this.#server.on('secureConnection', (socket) => {
+    server.on('secureConnection', (socket) => {
       const isVerified = this.isVerified(socket);
       const isPsk = this.#identities.has(socket);
       if (this.#config.clientCertificates === 'require' && !isVerified && !isPsk) {
@@ -46,11 +53,12 @@ export class TlsLayer {
       handler.secured(socket, { pskIdentity: this.#identities.get(socket), isVerified });
     });
     const { onKey } = handler;
-    if (onKey) this.#server.on('keylog', (line) => onKey(line));
-    this.#server.on('tlsClientError', (error, socket) => {
+    if (onKey) server.on('keylog', (line) => onKey(line));
+    server.on('tlsClientError', (error, socket) => {
       handler.failed(socket, `the TLS handshake failed: ${explainHandshake(error)}`);
       socket.destroy();
     });
+    return server;
   }
 
   /** Options for a server; also what HTTPS servers use. */
@@ -73,11 +81,14 @@ export class TlsLayer {
     return socket.authorized || (this.#config.allowExpiredClients && fault === expired);
   }
 
-  /** New certificates count for the handshakes that follow; connections that are open stay as they are. */
+  /**
+   * New certificates count for the handshakes that follow; connections that are open stay as they are. The server is made
+   * anew, because `setSecureContext` leaves out whom it asks for a certificate, the server names, and pre-shared keys.
+   */
   reload(config: TlsConfig, loaded: LoadedTls): void {
     this.#config = config;
     this.#loaded = loaded;
-    this.#server.setSecureContext(loaded.options);
+    this.#server = this.#createServer();
   }
 
   accept(socket: Socket): void {
