@@ -311,16 +311,15 @@ export class Server {
     return report;
   }
 
-  /** The new extension is there before the old one goes, so that there is no moment without rules. */
+  /** The new extensions are there before the old ones go, so that there is no moment without rules. */
   async #replaceSecurity({ policies }: Prepared): Promise<void> {
-    const old = this.#security;
+    const old = [this.#limits, this.#security];
+    this.#limits = limitsExtension(this.#config);
     this.#security = new SecurityExtension(policies, this.throttle, this.#config.limits.clientIdPrefixes);
+    // The limits come first, as at the start: whoever is let in by the security is not asked about further.
+    if (this.#limits) await this.broker.addExtension(this.#limits);
     await this.broker.addExtension(this.#security);
-    await this.broker.removeExtension(old);
-    const limits = limitsExtension(this.#config);
-    if (limits) await this.broker.addExtension(limits);
-    if (this.#limits) await this.broker.removeExtension(this.#limits);
-    this.#limits = limits;
+    for (const extension of old) if (extension) await this.broker.removeExtension(extension);
   }
 
   #dropDisallowed(): number {

@@ -129,6 +129,15 @@ test('rules, limits and log level count at once, for clients that are connected 
   expect(server.log.level).toBe('debug');
 });
 
+test('the limit of sessions holds after a reload', async () => {
+  const port = await freePort();
+  const config: ConfigInput = { listeners: [{ port }], authentication: everybody, limits: { sessions: 1 } };
+  const { reload } = await changeable(config);
+  await connect({ host, port }, { clientId: 'first' });
+  await reload(config);
+  expect((await connect({ host, port }, { clientId: 'second' })).reason).toBe(0x89);
+});
+
 test('who is no longer allowed has to leave, with a reason; who changed the password as well', async () => {
   const path = join(directory, 'users');
   const line = async (name: string, password: string): Promise<string> =>
