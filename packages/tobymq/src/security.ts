@@ -61,8 +61,8 @@ export class SecurityExtension implements Extension {
     if (!policy)
       return { allow: false, reasonCode: ReasonCode.NotAuthorized, reason: 'the listener has no policy' };
     const first = policy.chain.authenticate(request);
-    if (first instanceof Promise) return first.then((late) => this.#slowDown(late, request));
-    return this.#slowDown(first, request);
+    if (first instanceof Promise) return first.then((late) => this.#conclude(late, request));
+    return this.#conclude(first, request);
   }
 
   authenticationExchange(method: string, request: AuthenticationRequest): EnhancedExchange | undefined {
@@ -73,8 +73,9 @@ export class SecurityExtension implements Extension {
     return {
       step: async (data) => {
         const result = await exchange.step(data);
-        if (!result.continue && !result.allow) await this.#slowDown(result, request);
-        return result;
+        if (result.continue) return result;
+        const concluded = await this.#conclude(result, request);
+        return concluded && !concluded.allow ? concluded : result;
       },
     };
   }
@@ -110,6 +111,16 @@ export class SecurityExtension implements Extension {
       reasonCode: ReasonCode.NotAuthorized,
       reason: 'the client id has none of the prefixes that are allowed',
     };
+  }
+
+  #conclude(
+    result: AuthenticationAnswer,
+    request: AuthenticationRequest,
+  ): AuthenticationAnswer | Promise<AuthenticationAnswer> {
+    if (!result?.allow) return this.#slowDown(result, request);
+    // The name may be another one, from a token or a certificate, and a ban may have come while it was looked for.
+    const { username = request.username } = result;
+    return this.#throttle.refusal({ clientId: request.clientId, username }) ?? result;
   }
 
   #slowDown(

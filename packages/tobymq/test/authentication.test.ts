@@ -355,6 +355,25 @@ test('a client that comes and goes without end is banned', async () => {
   expect((await login(undefined, undefined, 'calm')).reason).toBe(0);
 });
 
+test('a user who is banned stays out, wherever the name comes from', async () => {
+  const scramFile = file('banned-scram.txt', `anna:${await makeScramSecret('geheim')}\n`);
+  const { login, port, server } = await serverWith([
+    { type: 'jwt', secret },
+    { type: 'scram', file: scramFile },
+  ]);
+  const withToken = async () => login(undefined, await sign(token({ sub: 'anna' })));
+  const byScram = () =>
+    connectClient(`mqtt://${host}:${port}`, {
+      auth: scramSha256({ username: 'anna', password: 'geheim' }),
+      reconnect: false,
+    });
+  expect((await withToken()).reason).toBe(0);
+  await (await byScram()).close();
+  server.throttle.add({ kind: 'user', value: 'anna', reason: 'left', until: Number.POSITIVE_INFINITY });
+  expect(await withToken()).toMatchObject({ reason: 0x8a, reasonString: 'left' });
+  await expect(byScram()).rejects.toMatchObject({ reasonCode: 0x8a });
+});
+
 test('only client ids with a prefix that is allowed may connect', async () => {
   const { login } = await serverWith([{ type: 'anonymous' }], {
     limits: { clientIdPrefixes: ['lamp-', 'door-'] },

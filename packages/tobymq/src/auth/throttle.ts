@@ -58,7 +58,10 @@ export class Throttle {
   }
 
   /** The answer to a client that is banned by its id or user name. */
-  refusal({ clientId, username }: AuthenticationRequest): AuthenticationAnswer {
+  refusal({
+    clientId,
+    username,
+  }: Pick<AuthenticationRequest, 'clientId' | 'username'>): AuthenticationAnswer {
     if (this.#bans.size === 0) return undefined;
     const ban =
       this.#banOf('client', clientId) ?? (username === undefined ? undefined : this.#banOf('user', username));
