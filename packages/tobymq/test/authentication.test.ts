@@ -150,6 +150,22 @@ test('a web service decides, grants topics, and is asked once while its answer i
   expect((await login('anna', 'falsch')).reason).toBe(0x86);
 });
 
+test('an answer of a web service is remembered no longer than it counts', async () => {
+  const { url, asked } = await webService(() => ({
+    status: 200,
+    json: { result: 'allow', expiresAt: Date.now() / 1000 + 1 },
+  }));
+  const { login } = await serverWith([{ type: 'http', url, cache: '1h' }]);
+  const { peer } = await login('anna', 'geheim');
+  await login('anna', 'geheim', 'other');
+  await login('anna', 'geheim', 'other');
+  expect(asked.length).toBe(2);
+  const disconnect = await peer.expect(packetType.DISCONNECT);
+  expect(disconnect.body[0]).toBe(0xa0);
+  await login('anna', 'geheim');
+  expect(asked.length).toBe(3);
+});
+
 test.each([
   ['answers with an error', () => ({ status: 500 }), 0x88],
   ['answers something else', () => ({ status: 200, json: { hello: 1 } }), 0x88],

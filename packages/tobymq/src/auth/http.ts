@@ -76,7 +76,9 @@ export class HttpAuthenticator implements Authenticator {
     }
     if (cache > 0 && answer?.allow) {
       if (this.#remembered.size >= rememberedMax) this.#remembered.clear();
-      this.#remembered.set(key, { answer, until: performance.now() + cache * 1000 });
+      // Nobody can come in with an answer that has expired; the service may have a new one.
+      const leftMs = (answer.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
+      this.#remembered.set(key, { answer, until: performance.now() + Math.min(cache * 1000, leftMs) });
     }
     return answer;
   }
