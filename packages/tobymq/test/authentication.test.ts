@@ -228,6 +228,14 @@ test.each([
   expect((await login('anna', await sign(token({ sub: 'anna', iss: 'us' })))).reason).toBe(0);
 });
 
+test('a token that names nobody lets nobody choose a name', async () => {
+  const { login, server } = await serverWith([{ type: 'jwt', secret }]);
+  const nameless = await sign(token({}));
+  expect((await login('root', nameless)).reason).toBe(0x87);
+  expect((await login(undefined, nameless)).reason).toBe(0);
+  expect(server.broker.client('test')?.username).toBeUndefined();
+});
+
 test('the connection ends when the token expires', async () => {
   const { login } = await serverWith([{ type: 'jwt', secret }]);
   const { peer } = await login('anna', await sign(token({ sub: 'anna' }, 2)));

@@ -97,7 +97,7 @@ class JwtAuthenticator implements Authenticator {
     return this.#check(token, request);
   }
 
-  async #check(token: string, { clientId }: AuthenticationRequest): Promise<AuthenticationAnswer> {
+  async #check(token: string, request: AuthenticationRequest): Promise<AuthenticationAnswer> {
     let payload: JWTPayload;
     try {
       ({ payload } = await jwtVerify(token, this.#key, this.#options));
@@ -105,14 +105,23 @@ class JwtAuthenticator implements Authenticator {
       return refusal(error);
     }
     const { usernameClaim, clientIdClaim, aclClaim, disconnect } = this.#config;
-    if (clientIdClaim !== undefined && payload[clientIdClaim] !== clientId) {
+    if (clientIdClaim !== undefined && payload[clientIdClaim] !== request.clientId) {
       return {
         allow: false,
         reasonCode: ReasonCode.NotAuthorized,
         reason: `the token is for another client id`,
       };
     }
-    const username = payload[usernameClaim];
+    const claim = payload[usernameClaim];
+    const username = typeof claim === 'string' ? claim : undefined;
+    // Nothing vouches for the name that the client gave itself, which could be anybody's.
+    if (username === undefined && request.username !== undefined) {
+      return {
+        allow: false,
+        reasonCode: ReasonCode.NotAuthorized,
+        reason: `the token has no claim "${usernameClaim}" that names the user`,
+      };
+    }
     const identity: Identity = {
       grants: grantsIn(payload[aclClaim]),
       superuser: payload.superuser === true,
@@ -122,7 +131,7 @@ class JwtAuthenticator implements Authenticator {
     };
     return {
       allow: true,
-      username: typeof username === 'string' ? username : undefined,
+      username,
       identity,
       expiresAt: disconnect && payload.exp !== undefined ? payload.exp * 1000 : undefined,
     };

@@ -65,7 +65,12 @@ const jwt = z
     issuer: z.string().optional().describe('The `iss` that tokens must have.'),
     audience: z.string().optional().describe('The `aud` that tokens must have.'),
     from: z.enum(['password', 'username']).default('password').describe('Where the client puts its token.'),
-    usernameClaim: z.string().default('sub').describe('The claim that becomes the user name.'),
+    usernameClaim: z
+      .string()
+      .default('sub')
+      .describe(
+        'The claim that becomes the user name. With a token without it, only clients that give no name come in.',
+      ),
     clientIdClaim: z.string().optional().describe('A claim that must be equal to the client id.'),
     aclClaim: z
       .string()
