@@ -1,5 +1,7 @@
 // `tobymq pub`: publishes and says by its exit code what became of it.
 
+import { addAbortSignal } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Client, ClientError } from '@tobymq/client';
 import { type CommandContext, UsageError } from '../commands/command.ts';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
@@ -15,6 +17,8 @@ export async function run(context: CommandContext): Promise<number> {
   const timeoutSeconds = context.options.integer('timeout', 1, 86_400) ?? 30;
   const intervalMs = pace(context);
   const { signal, release } = interruption();
+  // Whoever writes into standard input may be silent for hours.
+  addAbortSignal(signal, context.stdin);
   try {
     return await withClient(
       context,
@@ -53,31 +57,36 @@ async function publishAll(
   };
   const startedAt = Date.now();
   let count = 0;
-  for await (const message of source.messages) {
-    if (signal.aborted) break;
-    await until(startedAt + count * intervalMs);
-    count++;
-    const settled = client.publish({ ...message, timeout }).then(
-      ({ reasonCode }) => {
-        if (reasonCode === 0x10) note(ExitCode.NoSubscriber, `nobody is subscribed to ${message.topic}.`);
-      },
-      (error: ClientError) => note(exitCodeOf(error), `${error.message}.`),
-    );
-    const tracked: Promise<void> = settled.then(() => {
-      open.delete(tracked);
-      done++;
-      progress.update(done, source.total);
-    });
-    open.add(tracked);
-    if (open.size >= OPEN_MAX) await Promise.race(open);
-    if (!client.connected) break;
+  try {
+    for await (const message of source.messages) {
+      if (signal.aborted) break;
+      await until(startedAt + count * intervalMs, signal);
+      count++;
+      const settled = client.publish({ ...message, timeout }).then(
+        ({ reasonCode }) => {
+          if (reasonCode === 0x10) note(ExitCode.NoSubscriber, `nobody is subscribed to ${message.topic}.`);
+        },
+        (error: ClientError) => note(exitCodeOf(error), `${error.message}.`),
+      );
+      const tracked: Promise<void> = settled.then(() => {
+        open.delete(tracked);
+        done++;
+        progress.update(done, source.total);
+      });
+      open.add(tracked);
+      if (open.size >= OPEN_MAX) await Promise.race(open);
+      if (!client.connected) break;
+    }
+  } catch (error) {
+    // Ctrl-C ends the input, and what was published is still waited for.
+    if (!signal.aborted) throw error;
   }
   await Promise.all(open);
   progress.finish();
   return exitCode;
 }
 
-function until(at: number): Promise<void> | undefined {
+function until(at: number, signal: AbortSignal): Promise<void> | undefined {
   const ms = at - Date.now();
-  return ms <= 0 ? undefined : new Promise((resolve) => setTimeout(resolve, ms));
+  return ms <= 0 ? undefined : wait(ms, undefined, { signal });
 }

@@ -222,6 +222,19 @@ describe('where the connection comes from', () => {
   });
 });
 
+test.each([
+  ['waits for its input', ['--lines']],
+  ['waits for the next turn', ['--lines', '--rate', '0.001']],
+])('Ctrl-C ends pub while it %s', async (_what, args) => {
+  const server = await startToolServer();
+  const published = new Promise<void>((resolve) => server.broker.subscribe('a', () => resolve()));
+  const tool = server.start(['pub', 'a', ...args]);
+  tool.child.stdin.write('first\nsecond\n');
+  await published;
+  tool.child.kill('SIGINT');
+  expect((await tool.exit()).code).toBe(0);
+});
+
 test('Ctrl-C ends sub cleanly', async () => {
   const server = await startToolServer();
   const sub = startTool(['sub', '-p', String(server.port), 'a']);
