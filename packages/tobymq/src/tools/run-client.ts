@@ -6,6 +6,9 @@ import { type CommandContext, CommandError } from '../commands/command.ts';
 import { connectionSettings } from './connection-options.ts';
 import { exitCodeOf } from './exit-codes.ts';
 
+/** The longest that Node can wait, 24 days; a timer that is set for longer ends at once. */
+export const WAIT_SECONDS_MAX = 2_147_483;
+
 export interface RunOptions {
   /** Keep trying to reach the server, and reconnect. Default: one attempt, and a lost connection is the end. */
   readonly reconnect?: boolean;

@@ -5,7 +5,7 @@ import { matches } from '@tobymq/codec';
 import { type CommandContext, UsageError } from '../commands/command.ts';
 import { ExitCode } from './exit-codes.ts';
 import { wantsColors } from './paint.ts';
-import { interruption, withClient } from './run-client.ts';
+import { interruption, WAIT_SECONDS_MAX, withClient } from './run-client.ts';
 import { PipeWriter, type Render, renderer } from './sub-output.ts';
 
 export async function run(context: CommandContext): Promise<number> {
@@ -14,7 +14,7 @@ export async function run(context: CommandContext): Promise<number> {
     throw new UsageError('--retained-only and --no-retained leave nothing to show.');
   }
   if (args.length === 0) throw new UsageError('FILTER is missing: what to subscribe to.');
-  const seconds = options.integer('timeout', 1, 31_536_000);
+  const seconds = options.integer('timeout', 1, WAIT_SECONDS_MAX);
   const render = chooseRenderer(context);
   const { signal: interrupted, release } = interruption();
   const done = new AbortController();

@@ -171,6 +171,14 @@ describe('mosquitto_sub', () => {
     expect((await server.run(['mosquitto_sub', ...args])).code).toBe(expected.code);
   });
 
+  test('the longest timeout of the original does not end at once', async () => {
+    const server = await startToolServer();
+    const sub = server.start(['mosquitto_sub', '-t', 'a', '-W', '2147483647', '-C', '1']);
+    await server.subscribed('a');
+    await server.broker.publish({ topic: 'a', payload: 'x' });
+    expect(await sub.exit()).toMatchObject({ code: 0, stdout: 'x\n', stderr: '' });
+  });
+
   test('retained messages are shown, hidden, and removed', async () => {
     const server = await startToolServer();
     await server.broker.publish({ topic: 'r/a', payload: 'kept', retain: true, qos: 1 });

@@ -185,6 +185,18 @@ describe('sub', () => {
     expect((await server.run(['sub'])).code).toBe(2);
   });
 
+  test('a timeout that is longer than a timer can be is refused, and the longest one does not end at once', async () => {
+    const server = await startToolServer();
+    expect(await server.run(['sub', '-W', '2147484', 'a'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--timeout must be a whole number from 1 to 2147483'),
+    });
+    const sub = server.start(['sub', '-W', '2147483', '-C', '1', 'a']);
+    await server.subscribed('a');
+    await server.broker.publish({ topic: 'a', payload: 'x' });
+    expect(await sub.exit()).toMatchObject({ code: 0, stdout: 'x\n', stderr: '' });
+  });
+
   test('a reader that goes away is no error', async () => {
     const server = await startToolServer();
     const sub = server.start(['sub', 'a']);

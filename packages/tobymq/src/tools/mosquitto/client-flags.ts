@@ -4,6 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConnectOptions, QoS } from '@tobymq/client';
+import { WAIT_SECONDS_MAX } from '../run-client.ts';
 import { MosquittoUsageError } from './errors.ts';
 
 /** Everything that was said on a command line, by the long or only name of the flag. */
@@ -335,6 +336,13 @@ export function wholeNumber(text: string, flag: string, min: number, max: number
     );
   }
   return number;
+}
+
+/** `-W` in milliseconds. Scripts say as much as the programs of Mosquitto take when they mean for ever. */
+export function timeoutMsOf(flags: Flags): number | undefined {
+  const seconds = flags.text('W');
+  if (seconds === undefined) return undefined;
+  return Math.min(wholeNumber(seconds, '-W', 1, 0x7fff_ffff), WAIT_SECONDS_MAX) * 1000;
 }
 
 function readText(file: string, flag: string): string {

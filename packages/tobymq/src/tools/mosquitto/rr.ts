@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { ClientError, Message } from '@tobymq/client';
 import { UsageError } from '../../commands/command.ts';
 import { parseFormat } from '../format-string.ts';
-import { table, wholeNumber } from './client-flags.ts';
+import { table, timeoutMsOf } from './client-flags.ts';
 import { MosquittoUsageError } from './errors.ts';
 import { payloadFlags, payloadOf, publishFields } from './pub.ts';
 import { program } from './run.ts';
@@ -38,8 +38,7 @@ export const run = program({
       throw new MosquittoUsageError('Error: All of topic, message, and response topic must be supplied.');
     }
     const payload = await payloadOf(flags, stdin);
-    const seconds = flags.text('W');
-    const timeoutMs = seconds === undefined ? undefined : wholeNumber(seconds, '-W', 1, 0x7fff_ffff) * 1000;
+    const timeoutMs = timeoutMsOf(flags);
     const render = rendererOf(flags.text('F'), flags.has('verbose'));
     return {
       reconnect: false,

@@ -6,7 +6,7 @@ import type { CommandContext } from '../../commands/command.ts';
 import { UsageError } from '../../commands/command.ts';
 import { type FormatContext, parseFormat } from '../format-string.ts';
 import { PipeWriter } from '../sub-output.ts';
-import { type Flags, qosOf, table, wholeNumber } from './client-flags.ts';
+import { type Flags, qosOf, table, timeoutMsOf, wholeNumber } from './client-flags.ts';
 import { MosquittoUsageError } from './errors.ts';
 import { program } from './run.ts';
 
@@ -65,14 +65,13 @@ export const run = program({
 interface Settings {
   readonly qos: 0 | 1 | 2;
   readonly countMax: number;
-  readonly seconds: number | undefined;
+  readonly timeoutMs: number | undefined;
   readonly retained: 'always' | 'new' | 'never';
   readonly percent: number;
 }
 
 function settingsOf(flags: Flags): Settings {
   const count = flags.text('C');
-  const seconds = flags.text('W');
   const handling = flags.text('retain-handling') ?? 'always';
   if (!(handling in HANDLING))
     throw new MosquittoUsageError(`Error: Unknown value '${handling}' for --retain-handling.`);
@@ -82,7 +81,7 @@ function settingsOf(flags: Flags): Settings {
   return {
     qos: qosOf(flags.text('qos')),
     countMax: count === undefined ? Number.POSITIVE_INFINITY : wholeNumber(count, '-C', 1, 0x7fff_ffff),
-    seconds: seconds === undefined ? undefined : wholeNumber(seconds, '-W', 1, 0x7fff_ffff),
+    timeoutMs: timeoutMsOf(flags),
     retained: handling as Settings['retained'],
     percent,
   };
@@ -106,7 +105,7 @@ async function receive(
     await old.unsubscribe();
     if (filters.length === 0) return 0;
   }
-  const timeout = settings.seconds === undefined ? undefined : AbortSignal.timeout(settings.seconds * 1000);
+  const timeout = settings.timeoutMs === undefined ? undefined : AbortSignal.timeout(settings.timeoutMs);
   const end = timeout === undefined ? signal : AbortSignal.any([signal, timeout]);
   const subscription = client.subscribe(filters, {
     qos: settings.qos,

@@ -5,7 +5,7 @@ import type { CommandContext } from '../../commands/command.ts';
 import { connectionSettings } from '../connection-options.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { painter, wantsColors } from '../paint.ts';
-import { asCommandError, interruption } from '../run-client.ts';
+import { asCommandError, interruption, WAIT_SECONDS_MAX } from '../run-client.ts';
 import { type Key, Screen } from '../screen/screen.ts';
 import { renderTree } from './render.ts';
 import { TopicTree } from './topic-tree.ts';
@@ -17,7 +17,7 @@ export async function run(context: CommandContext): Promise<number> {
   const { options, stdout, stdin, env } = context;
   const filters = context.args.length === 0 ? ['#'] : context.args;
   const settings = await connectionSettings(context);
-  const seconds = options.integer('timeout', 1, 31_536_000);
+  const seconds = options.integer('timeout', 1, WAIT_SECONDS_MAX);
   const paint = painter(wantsColors(stdout, env));
   const { signal: interrupted, release } = interruption();
   const quit = new AbortController();
