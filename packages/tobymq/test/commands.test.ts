@@ -1,13 +1,24 @@
 // The commands that administer files: config check, config convert, passwd. They are run as the command line runs them,
 // but inside the test.
 
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parsePasswordHash, verifyPassword } from '../src/auth/password-hash.ts';
 import { readScramFile } from '../src/auth/scram.ts';
+import { CommandValues } from '../src/commands/command.ts';
 import { commandHelp, overview } from '../src/commands/help.ts';
 import { findCommand, parseCommandLine } from '../src/commands/parse.ts';
 import { commands } from '../src/commands/table.ts';
@@ -28,7 +39,9 @@ async function run(
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const found = findCommand(commands, argv);
   if (!found) throw new Error(`there is no command ${argv[0]}`);
-  const { options, args } = parseCommandLine(found.command, found.rest);
+  const { options, args } = found.command.ownParser
+    ? { options: new CommandValues(), args: found.rest }
+    : parseCommandLine(found.command, found.rest);
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
   stdin.end(input);
   const command = await found.command.load();
@@ -124,6 +137,26 @@ test('passwd: users are added, changed and removed, and the file is for its owne
   await expect(run(['passwd', path, 'a:b'], 'x\n')).rejects.toThrow(/must not contain a colon/);
   await expect(run(['passwd', path, 'carla'], '\n')).rejects.toThrow(/The password is empty/);
 });
+
+test.each(['passwd', 'mosquitto_passwd'])(
+  '%s leaves the permissions, the owner and a link to the file',
+  async (command) => {
+    const path = join(directory, `${command}.txt`);
+    const link = join(directory, `${command}.link`);
+    writeFileSync(path, '# users\n');
+    symlinkSync(path, link);
+    chmodSync(path, 0o660);
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot) chownSync(path, 1234, 4321);
+    const args = command === 'passwd' ? [link, 'anna'] : ['-b', link, 'anna', 'geheim'];
+    expect((await run([command, ...args], 'geheim\n')).code).toBe(0);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(readFileSync(path, 'utf8')).toMatch(/^# users\nanna:/);
+    const { mode, uid, gid } = statSync(path);
+    expect(mode & 0o777).toBe(0o660);
+    if (isRoot) expect([uid, gid]).toEqual([1234, 4321]);
+  },
+);
 
 test('passwd --scram writes what the authenticator reads', async () => {
   const path = join(directory, 'scram.txt');

@@ -1,10 +1,10 @@
-// `tobymq passwd`: adds, changes and removes users of a password file. The file is replaced in one step, so that a
-// server that reloads meanwhile sees the old one or the new one, and nobody but its owner can read a new one.
+// `tobymq passwd`: adds, changes and removes users of a password file.
 
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { type HashKind, hashPassword } from '../auth/password-hash.ts';
 import { makeScramSecret } from '../auth/scram.ts';
+import { replaceFile } from '../replace-file.ts';
 import { CommandError, type CommandRun, UsageError } from './command.ts';
 
 export const passwd: CommandRun = async ({ args, options, stdin, stdout, stderr }) => {
@@ -41,13 +41,6 @@ export const passwd: CommandRun = async ({ args, options, stdin, stdout, stderr 
 
 function kindOf(text: string | undefined): HashKind | undefined {
   return text === 'sha512-pbkdf2' ? 'pbkdf2' : (text as HashKind | undefined);
-}
-
-function replaceFile(path: string, lines: readonly string[]): void {
-  const mode = existsSync(path) ? statSync(path).mode & 0o777 : 0o600;
-  const next = `${path}.${process.pid}.new`;
-  writeFileSync(next, lines.map((line) => `${line}\n`).join(''), { mode });
-  renameSync(next, path);
 }
 
 /** On a terminal the password is asked for twice and not shown; otherwise it is the first line of the input. */

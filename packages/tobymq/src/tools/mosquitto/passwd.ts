@@ -5,9 +5,10 @@
 //     mosquitto_passwd -D FILE USER           deletes a user
 //     mosquitto_passwd -U FILE                hashes a file with plain passwords
 
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { type HashKind, hashPassword, parsePasswordHash } from '../../auth/password-hash.ts';
 import type { CommandContext } from '../../commands/command.ts';
+import { replaceFile } from '../../replace-file.ts';
 import { MosquittoUsageError } from './errors.ts';
 
 const KINDS: Readonly<Record<string, HashKind>> = {
@@ -54,7 +55,7 @@ async function change({ args, stdin, stdout, stderr }: CommandContext): Promise<
   const [file, user, password] = words;
   if (file === undefined) throw new MosquittoUsageError(USAGE.trimEnd());
   if (flags.has('-U')) {
-    replace(file, await Promise.all(read(file).map((line) => hashLine(line, kind))));
+    replaceFile(file, await Promise.all(read(file).map((line) => hashLine(line, kind))));
     return 0;
   }
   if (user === undefined) throw new MosquittoUsageError(USAGE.trimEnd());
@@ -65,7 +66,7 @@ async function change({ args, stdin, stdout, stderr }: CommandContext): Promise<
     const rest = lines.filter((line) => !line.startsWith(`${user}:`));
     if (rest.length === lines.length)
       throw new MosquittoUsageError(`Error: User ${user} not found in password file.`);
-    replace(file, rest);
+    replaceFile(file, rest);
     return 0;
   }
   const secret = flags.has('-b') ? password : await askPassword(stdin, stderr);
@@ -79,7 +80,7 @@ async function change({ args, stdin, stdout, stderr }: CommandContext): Promise<
   const index = lines.findIndex((each) => each.startsWith(`${user}:`));
   if (index === -1) lines.push(line);
   else lines[index] = line;
-  replace(file, lines);
+  replaceFile(file, lines);
   return 0;
 }
 
@@ -98,14 +99,6 @@ function read(file: string): string[] {
   return readFileSync(file, 'utf8')
     .split(/\r?\n/)
     .filter((line) => line !== '');
-}
-
-/** Replaces the file as a whole, so that a server that reads it meanwhile sees the old one or the new one. */
-function replace(file: string, lines: readonly string[]): void {
-  const mode = existsSync(file) ? statSync(file).mode & 0o777 : 0o600;
-  const next = `${file}.${process.pid}.new`;
-  writeFileSync(next, lines.map((line) => `${line}\n`).join(''), { mode });
-  renameSync(next, file);
 }
 
 async function askPassword(
