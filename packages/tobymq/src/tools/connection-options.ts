@@ -2,6 +2,7 @@
 // is not given on the command line comes from the environment, then from a profile, then from the defaults.
 
 import { readFile } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
 import type { ConnectOptions, MessageInput } from '@tobymq/client';
 import { type CommandContext, CommandError, type CommandOption, UsageError } from '../commands/command.ts';
 import { findProfile, type Profile, profilePath } from './profiles.ts';
@@ -187,10 +188,23 @@ class Sources {
       (name) => this.text(name) !== undefined || this.flag(name),
     );
     const base = new URL(saved ?? (isSecure ? 'mqtts://localhost' : 'mqtt://localhost'));
-    if (host !== undefined) base.hostname = host.includes(':') ? `[${host}]` : host;
+    if (host !== undefined) base.hostname = checkedHost(host);
     if (port !== undefined) base.port = String(port);
     return base.href;
   }
+}
+
+/** A URL leaves out what is no host instead of refusing it, and the message would go to another server. */
+function checkedHost(host: string): string {
+  const written = hostInUrl(host);
+  if (written !== undefined) return written;
+  throw new UsageError(`--host must be a name or an address, without a port, but is "${host}".`);
+}
+
+/** How a host stands in a URL; undefined for what is none, such as `broker.example:1884`. */
+export function hostInUrl(host: string): string | undefined {
+  const written = isIPv6(host) ? `[${host}]` : /^[^/?#@:\\]+$/.test(host) ? host : '';
+  return written !== '' && URL.canParse(`mqtt://${written}`) ? written : undefined;
 }
 
 /** `broker.example:1884` is understood as `mqtt://broker.example:1884`. */

@@ -211,6 +211,25 @@ describe('sub', () => {
 });
 
 describe('where the connection comes from', () => {
+  test.each(['localhost:1884', 'two words', 'a/b', 'ana@localhost', '::1%lo'])(
+    'a host that is none is not another one: %s',
+    async (name) => {
+      const server = await startToolServer();
+      const result = await server.run(['pub', '-h', name, 'a', 'x']);
+      expect(result).toMatchObject({ code: 2, stderr: expect.stringContaining('--host must be') });
+      expect((await server.run(['mosquitto_pub', '-h', name, '-t', 'a', '-m', 'x'])).code).toBe(1);
+      expect(server.broker.metrics.publishReceived).toBe(0);
+    },
+  );
+
+  test.each(['mqtt://[', 'mqtt://ana:%zz@localhost/a'])(
+    'mosquitto_pub says that %s is no URL',
+    async (url) => {
+      const result = await runTool(['mosquitto_pub', '-L', url, '-m', 'x']);
+      expect(result).toMatchObject({ code: 1, stderr: expect.stringMatching(/^Error: Invalid .*URL/) });
+    },
+  );
+
   test('the environment and a saved profile say what the command line does not', async () => {
     const server = await startToolServer({}, rules);
     const folder = await mkdtemp(join(tmpdir(), 'tobymq-profile-'));

@@ -4,6 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConnectOptions, QoS } from '@tobymq/client';
+import { hostInUrl } from '../connection-options.ts';
 import { WAIT_SECONDS_MAX } from '../run-client.ts';
 import { MosquittoUsageError } from './errors.ts';
 
@@ -166,9 +167,8 @@ export function connectionOf(flags: Flags, defaultVersion: 4 | 5): MosquittoConn
   const expiry = flags.text('session-expiry-interval') ?? properties.get('session-expiry-interval');
   const version = expiry !== undefined ? 5 : versionOf(flags.text('protocol-version'), defaultVersion);
   const { url, topic } = addressOf(flags);
-  const username =
-    flags.text('username') ?? (url.username === '' ? undefined : decodeURIComponent(url.username));
-  const password = flags.text('pw') ?? (url.password === '' ? undefined : decodeURIComponent(url.password));
+  const username = flags.text('username') ?? (url.username === '' ? undefined : decoded(url.username));
+  const password = flags.text('pw') ?? (url.password === '' ? undefined : decoded(url.password));
   url.username = '';
   url.password = '';
   const clientId = flags.text('id') ?? prefixedId(flags);
@@ -224,13 +224,14 @@ function versionOf(text: string | undefined, fallback: 4 | 5): 3 | 4 | 5 {
 }
 
 function addressOf(flags: Flags): { url: URL; topic: string | undefined } {
-  const given = flags.text('url');
-  if (given !== undefined) {
-    if (!/^(mqtts?|wss?):\/\//.test(given)) {
+  const address = flags.text('url');
+  if (address !== undefined) {
+    if (!/^(mqtts?|wss?):\/\//.test(address)) {
       throw new MosquittoUsageError('Error: Unsupported URL scheme; use mqtt:// or mqtts://.');
     }
-    const url = new URL(given);
-    const topic = decodeURIComponent(url.pathname.slice(1));
+    if (!URL.canParse(address)) throw new MosquittoUsageError('Error: Invalid URL given.');
+    const url = new URL(address);
+    const topic = decoded(url.pathname.slice(1));
     url.pathname = '';
     return { url, topic: topic === '' ? undefined : topic };
   }
@@ -244,11 +245,22 @@ function addressOf(flags: Flags): { url: URL; topic: string | undefined } {
   const port = flags.text('port');
   const isSecure = usesTls || (port === '8883' && !flags.has('no-tls'));
   const scheme = flags.has('ws') ? (isSecure ? 'wss' : 'ws') : isSecure ? 'mqtts' : 'mqtt';
-  const host = flags.text('host') ?? 'localhost';
-  const url = new URL(`${scheme}://${host.includes(':') ? `[${host}]` : host}`);
+  const given = flags.text('host') ?? 'localhost';
+  const host = hostInUrl(given);
+  if (host === undefined) throw new MosquittoUsageError(`Error: Invalid host given: ${given}.`);
+  const url = new URL(`${scheme}://${host}`);
   url.port = String(port === undefined ? (isSecure ? 8883 : 1883) : wholeNumber(port, '-p', 1, 65_535));
   if (flags.has('ws')) url.pathname = '/mqtt';
   return { url, topic: undefined };
+}
+
+/** What stands percent-encoded in a URL. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new MosquittoUsageError('Error: Invalid percent-encoding in the URL.');
+  }
 }
 
 function prefixedId(flags: Flags): string {
