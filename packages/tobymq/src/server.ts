@@ -270,9 +270,10 @@ export class Server {
 
   async #reload(): Promise<ReloadReport> {
     this.log.log('info', 'reloading', {});
-    const config = this.#options.readConfig?.() ?? this.#config;
-    const prepared = await prepare(config);
     const before = this.#config;
+    const wanted = this.#options.readConfig?.() ?? before;
+    const config: Config = { ...wanted, ...fixedPart(before) };
+    const prepared = await prepare(config);
     const nextLog = this.log.prepare(config.log);
     // The listeners ask for limits while they are changed.
     this.#config = config;
@@ -306,7 +307,7 @@ export class Server {
     for (const { listener, addresses } of this.#listeners.listeners) {
       if (added.includes(listener.name)) this.#events.opened(listener, addresses);
     }
-    const report = { added, removed, disconnected, needRestart: restartKeys(before, config) };
+    const report = { added, removed, disconnected, needRestart: restartKeys(before, wanted) };
     this.log.log('info', 'reloaded', report);
     return report;
   }
@@ -383,8 +384,16 @@ function removePidFile(path: string): void {
   }
 }
 
-/** What is fixed at the start. */
-function restartKeys(before: Config, after: Config): string[] {
-  const keys = ['data', 'store', 'sys', 'toby', 'user', 'pidFile'] as const;
-  return keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+/** The keys that are fixed at the start. */
+const fixedKeys = ['data', 'store', 'sys', 'toby', 'http', 'user', 'pidFile'] as const;
+
+/** What stays as it is until the next start, whatever a reload reads. */
+function fixedPart(config: Config): Pick<Config, (typeof fixedKeys)[number]> {
+  const { data, store, sys, toby, http, user, pidFile } = config;
+  return { data, store, sys, toby, http, user, pidFile };
+}
+
+/** The fixed keys that a reload would have changed. */
+function restartKeys(before: Config, wanted: Config): string[] {
+  return fixedKeys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(wanted[key]));
 }

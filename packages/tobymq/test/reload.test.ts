@@ -1,7 +1,7 @@
 // A reload applies what has changed and nothing else: clients that are still allowed stay connected and lose nothing,
 // and a configuration with a mistake changes nothing.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode, freePort, packet, packetType, RawPeer, runProcess } from '@tobymq/testkit';
@@ -127,6 +127,19 @@ test('rules, limits and log level count at once, for clients that are connected 
   expect(properties.get(0x24)).toEqual([0]);
   expect(properties.get(0x27)).toEqual([1000]);
   expect(server.log.level).toBe('debug');
+});
+
+test('what needs a restart is named until there was one, and stays as it is', async () => {
+  const port = await freePort();
+  const [first, second] = [join(directory, 'first.pid'), join(directory, 'second.pid')];
+  const base: ConfigInput = { listeners: [{ port }] };
+  const { server, reload } = await changeable({ ...base, pidFile: first });
+  writeFileSync(second, 'of somebody else');
+  const changed: ConfigInput = { ...base, pidFile: second, http: { enabled: false, port: 1 } };
+  expect((await reload(changed)).needRestart).toEqual(['http', 'pidFile']);
+  expect((await reload(changed)).needRestart).toEqual(['http', 'pidFile']);
+  await server.stop();
+  expect([existsSync(first), existsSync(second)]).toEqual([false, true]);
 });
 
 test('the limit of sessions holds after a reload', async () => {
