@@ -1,7 +1,7 @@
 // A reload applies what has changed and nothing else: clients that are still allowed stay connected and lose nothing,
 // and a configuration with a mistake changes nothing.
 
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decode, freePort, packet, packetType, RawPeer, runProcess } from '@tobymq/testkit';
@@ -103,6 +103,17 @@ test('a listener of another kind takes over the port', async () => {
   await reload({ listeners: [{ port, type: 'ws' }] });
   const response = await fetch(`http://${host}:${port}/`);
   expect(response.status).toBe(426);
+});
+
+test('a listener takes over the Unix socket of one that leaves', async () => {
+  const path = join(directory, 'taken.sock');
+  const { reload } = await changeable({ listeners: [{ type: 'unix', path }] });
+  const { peer } = await connect({ path });
+  const listeners: ConfigInput['listeners'] = [{ type: 'unix', path, mode: '600' }];
+  expect(await reload({ listeners })).toMatchObject({ disconnected: 0 });
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  await peer.ping();
+  await (await connect({ path }, { clientId: 'new' })).peer.ping();
 });
 
 test('rules, limits and log level count at once, for clients that are connected too', async () => {

@@ -44,10 +44,12 @@ export class ListenerManager {
       else fresh.push(prepared);
     }
     const leaving = [...this.#open].filter(([name, listener]) => next.get(name) !== listener);
-    // What takes over the address of a listener that leaves has to wait for it.
-    const occupied = new Set(leaving.flatMap(([, { addresses }]) => addresses.map(({ port }) => port)));
-    const waits = ({ listener }: PreparedListener): boolean =>
-      listener.port !== 0 && occupied.has(listener.port);
+    // What takes over the port, or the Unix socket, of a listener that leaves has to wait for it.
+    const occupied = new Set<number | string | undefined>(
+      leaving.flatMap(([, { addresses }]) => addresses.map(({ port, text }) => (port === 0 ? text : port))),
+    );
+    const waits = ({ listener: { type, port, path } }: PreparedListener): boolean =>
+      occupied.has(type === 'unix' ? path : port);
     const opened = await this.#openAll(fresh.filter((prepared) => !waits(prepared)));
     for (const [, listener] of leaving) await listener.close();
     try {
