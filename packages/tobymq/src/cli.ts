@@ -9,6 +9,7 @@ import { commands } from './commands/table.ts';
 import { packageVersion } from './version.ts';
 
 const internalError = 70;
+const fileFaults = new Set(['EACCES', 'EEXIST', 'EISDIR', 'ENOENT', 'ENOSPC', 'ENOTDIR', 'EPERM', 'EROFS']);
 
 process.exitCode = await main(process.argv.slice(2));
 // After a fault of ours, something may still be open that would keep the process alive for ever.
@@ -78,6 +79,19 @@ function tell(error: unknown, command: Command): number {
     process.stderr.write(`tobymq ${command.name}: ${error.message}\n`);
     return error.exitCode;
   }
+  if (isFileFault(error)) {
+    process.stderr.write(`tobymq ${command.name}: ${error.message}\n`);
+    return 1;
+  }
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return internalError;
+}
+
+/** A file or folder that is missing, is there already, or may not be touched: nothing is wrong with the program. */
+function isFileFault(error: unknown): error is NodeJS.ErrnoException {
+  return (
+    error instanceof Error &&
+    'syscall' in error &&
+    fileFaults.has(String((error as NodeJS.ErrnoException).code))
+  );
 }

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { runProcess } from '@tobymq/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parsePasswordHash, verifyPassword } from '../src/auth/password-hash.ts';
 import { readScramFile } from '../src/auth/scram.ts';
@@ -24,6 +25,7 @@ import { findCommand, parseCommandLine } from '../src/commands/parse.ts';
 import { commands } from '../src/commands/table.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { translateMosquittoFile } from '../src/mosquitto/to-config.ts';
+import { cli } from './harness.ts';
 
 let directory: string;
 
@@ -118,6 +120,16 @@ log_type all
   expect(await run(['config', 'convert', path, '-o', output])).toMatchObject({ code: 0 });
   expect(loadConfig(output)).toEqual(translateMosquittoFile(path, {}).config);
   await expect(run(['config', 'convert', path, '-o', output])).rejects.toThrow(/EEXIST/);
+});
+
+test.each([
+  ['a folder that is missing', ['passwd', '/nonexistent/users.txt', 'anna'], /^tobymq passwd: ENOENT: .*\n$/],
+  ['a folder instead of a file', ['passwd', tmpdir(), 'anna'], /^tobymq passwd: EISDIR: .*\n$/],
+])('%s is told in one line', async (_what, argv, line) => {
+  expect(await runProcess(process.execPath, [cli, ...argv], { input: 'geheim\n' })).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(line),
+  });
 });
 
 test('passwd: users are added, changed and removed, and the file is for its owner only', async () => {
