@@ -250,3 +250,21 @@ test('a SUBSCRIBE over several turns is refused as a whole if the part of an ear
   expect(new Set(body.subarray(3))).toEqual(new Set([0x97]));
   expect(broker.totals().subscriptions).toBe(0);
 });
+
+test('a message that its receiver acknowledged before the commit failed leaves the queue once', async () => {
+  const store = new GatedStore();
+  const { port, broker } = await startBroker({ store });
+  const receiver = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  await subscribe(receiver, 'q', 1);
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  store.isOpen = false;
+  publisher.send(publishPacket('q', 'x', { qos: 1, id: 1 }));
+  const { id } = decode.publish(await receiver.expect(packetType.PUBLISH), 5);
+  receiver.send(packet.puback({ id }));
+  await receiver.ping();
+  store.isOpen = true;
+  store.finish(new Error('no space left'));
+  expect(decode.ack(await publisher.expect(packetType.PUBACK), 5).reason).toBe(0x97);
+  expect(broker.session('r')).toMatchObject({ queuedMessages: 0, queuedBytes: 0 });
+  expect(broker.metrics.dropped['store-unavailable']).toBe(0);
+});

@@ -16,6 +16,8 @@ export class Delivery {
   isReleased = false;
   /** Whether its PUBLISH went out on the present connection and takes a place in the window. */
   isOpen = false;
+  /** It was taken out of the queue; a commit that fails later must not take it out again. */
+  isDone = false;
 
   constructor(
     message: StoredMessage,

@@ -344,6 +344,7 @@ export class Session extends Subscriber {
 
   /** A kept message is done with: it leaves the counters and the store. */
   release(delivery: Delivery): void {
+    delivery.isDone = true;
     this.queuedMessages--;
     this.queuedBytes -= delivery.message.payload.length;
     this.hasOverflowed = false;

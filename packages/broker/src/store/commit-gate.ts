@@ -168,7 +168,7 @@ export class CommitGate {
 
   /** The store has forgotten a message of the failed batch; so does its session, unless it was sent already. */
   #forget(session: Session, delivery: Delivery): void {
-    if (session.hasEnded) return;
+    if (session.hasEnded || delivery.isDone) return;
     const outbound = session.outbound;
     if (delivery.packetId > 0 && outbound?.inflight.get(delivery.packetId) === delivery) {
       if (delivery.qos === 1) return;
