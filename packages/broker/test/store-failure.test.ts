@@ -268,3 +268,38 @@ test('a message that its receiver acknowledged before the commit failed leaves t
   expect(broker.session('r')).toMatchObject({ queuedMessages: 0, queuedBytes: 0 });
   expect(broker.metrics.dropped['store-unavailable']).toBe(0);
 });
+
+test('a stored QoS 2 message goes out although the commit of its packet id failed at first', async () => {
+  const store = new GatedStore();
+  const { port } = await brokerWithSleeper(store);
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  publisher.send(publishPacket('keep/a', 'two', { qos: 2, id: 1 }));
+  await publisher.expect(packetType.PUBREC);
+  store.isOpen = false;
+  const sleeper = await openPeer(port);
+  sleeper.send(packet.connect({ version: 5, clientId: 'sleeper', clean: false, properties: expiry }));
+  await until(() => store.isCommitting);
+  store.finish();
+  await sleeper.expect(packetType.CONNACK);
+  await until(() => store.isCommitting);
+  store.isOpen = true;
+  store.finish(new Error('no space left'));
+  expect(decode.publish(await sleeper.expect(packetType.PUBLISH), 5).payload.toString()).toBe('two');
+});
+
+test('QoS 2 messages that could not be stored make way for those behind them', async () => {
+  const store = new GatedStore();
+  const { port } = await startBroker({ store });
+  const properties = [...expiry, [property.receiveMaximum, 1]] as const;
+  const receiver = await connectPeer(port, { clientId: 'r', clean: false, properties });
+  await subscribe(receiver, 'q', 2);
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  store.isOpen = false;
+  publisher.send(publishPacket('q', 'one', { qos: 2, id: 1 }));
+  await until(() => store.isCommitting);
+  publisher.send(publishPacket('q', 'two', { qos: 2, id: 2 }));
+  await publisher.ping();
+  store.isOpen = true;
+  store.finish(new Error('no space left'));
+  expect(decode.publish(await receiver.expect(packetType.PUBLISH), 5).payload.toString()).toBe('two');
+});

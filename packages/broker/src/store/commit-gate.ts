@@ -13,6 +13,7 @@
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Delivery } from '../session/delivery.ts';
+import { pump } from '../session/queue.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionLink } from '../session/session-link.ts';
 import type { Store } from './store.ts';
@@ -147,6 +148,8 @@ export class CommitGate {
       },
       (error: unknown) => {
         for (const undo of undos) undo();
+        // What was stored before, and only its packet id was not, goes out with the next batch.
+        this.#sends = sends.concat(this.#sends);
         this.#fail(batch, waiters, tracked, error);
         this.#finish();
       },
@@ -164,6 +167,8 @@ export class CommitGate {
     if (this.#failures++ === 0) this.#logger.log('error', 'store-failed', { operation: 'commit', error });
     for (const { session, delivery } of tracked) this.#forget(session, delivery);
     for (const waiter of waiters) waiter.failed(batch, error);
+    // What was forgotten has left places in the windows.
+    for (const session of new Set(tracked.map((message) => message.session))) pump(session);
   }
 
   /** The store has forgotten a message of the failed batch; so does its session, unless it was sent already. */
