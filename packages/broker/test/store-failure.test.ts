@@ -303,3 +303,21 @@ test('QoS 2 messages that could not be stored make way for those behind them', a
   store.finish(new Error('no space left'));
   expect(decode.publish(await receiver.expect(packetType.PUBLISH), 5).payload.toString()).toBe('two');
 });
+
+test('a QoS 2 message that could not be stored is a new one when it comes again, also on another connection', async () => {
+  const store = new GatedStore();
+  const { port, broker } = await brokerWithSleeper(store);
+  const options = { clientId: 'p', clean: false, properties: expiry };
+  const publisher = await connectPeer(port, options);
+  store.isOpen = false;
+  publisher.send(publishPacket('keep/a', 'x', { qos: 2, id: 1 }));
+  await until(() => store.isCommitting);
+  publisher.destroy();
+  await until(() => broker.client('p') === undefined);
+  store.isOpen = true;
+  store.finish(new Error('no space left'));
+  const again = await connectPeer(port, options);
+  again.send(publishPacket('keep/a', 'x', { qos: 2, id: 1, dup: true }));
+  expect(decode.ack(await again.expect(packetType.PUBREC), 5).reason).toBe(0);
+  expect(broker.session('sleeper')?.queuedMessages).toBe(1);
+});

@@ -411,12 +411,6 @@ class GatedAcknowledgement implements Gated {
     // PUBREL and PUBCOMP say what is known already; they wait until it can be written.
     if (this.#type === PacketType.Pubrel || this.#type === PacketType.Pubcomp) return false;
     connection.receiveCount--;
-    const { session } = connection;
-    if (this.#type === PacketType.Pubrec && session !== undefined) {
-      // The packet id is free again, and means a new message next time. [MQTT-4.3.3-9]
-      session.inbound?.delete(this.#packetId);
-      if (session.isPersistent) connection.core.store.deleteInbound(session.key, this.#packetId);
-    }
     // 5.0 is told; in 3.1.1 there is no refusal, so the client sends again.
     if (connection.sender.isV5) {
       connection.sender.acknowledge(this.#type, this.#packetId, 0x97, 'the message could not be stored');

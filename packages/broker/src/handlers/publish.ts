@@ -18,6 +18,7 @@ import { routeAlong } from '../delivery/route-message.ts';
 import { REFERENCE_BYTES_MIN, SHARED_RECEIVERS_MIN, SHARED_REFERENCE_BYTES_MIN } from '../delivery/sizes.ts';
 import type { PublishRequest } from '../extension.ts';
 import { type Decision, isPromise } from '../hooks.ts';
+import type { Session } from '../session/session.ts';
 import { fault, protocolError } from './faults.ts';
 import { finishLater, type PendingPublish } from './publish-later.ts';
 import { fittingCode } from './reason-codes.ts';
@@ -314,10 +315,16 @@ export function acknowledgePublish(
   session.inbound.set(packetId, connection.serial); // [MQTT-4.3.3-8]
   if (session.isPersistent) {
     core.store.putInbound(session.key, packetId);
-    core.gate.touch();
     isWritten = true;
   }
+  // Then the packet id is free again and means a new message next time, on whatever connection. [MQTT-4.3.3-9]
+  if (isWritten) core.gate.undoOnFailure(() => forgetInbound(session, packetId));
   connection.acknowledge(PacketType.Pubrec, packetId, reasonCode, isWritten, payloadSize);
+}
+
+function forgetInbound(session: Session, packetId: number): void {
+  session.inbound?.delete(packetId);
+  if (session.isPersistent) session.core.store.deleteInbound(session.key, packetId);
 }
 
 /** A message that may not be published: 5.0 is told; for 3.x it is acknowledged and dropped, as in Mosquitto. */
