@@ -1,7 +1,7 @@
 // Stored, then acknowledged: with a store whose commits the test controls.
 
-import { decode, packet, packetType, property, type RawPeer } from '@tobymq/testkit';
-import { expect, test } from 'vitest';
+import { decode, packet, packetType, property, RawPeer } from '@tobymq/testkit';
+import { expect, onTestFinished, test } from 'vitest';
 import { type LogFields, MemoryStore, type Store } from '../src/index.ts';
 import {
   connectPeer,
@@ -320,4 +320,36 @@ test('a QoS 2 message that could not be stored is a new one when it comes again,
   again.send(publishPacket('keep/a', 'x', { qos: 2, id: 1, dup: true }));
   expect(decode.ack(await again.expect(packetType.PUBREC), 5).reason).toBe(0);
   expect(broker.session('sleeper')?.queuedMessages).toBe(1);
+});
+
+test('a client that another one takes over from before its CONNACK hears nothing, and nobody hears of it', async () => {
+  const store = new GatedStore();
+  const told: string[] = [];
+  const { port, broker } = await startBroker({
+    store,
+    limits: { lingerMs: 50 },
+    extensions: [
+      {
+        name: 'presence',
+        onConnected: () => told.push('connected'),
+        onDisconnected: () => told.push('disconnected'),
+      },
+    ],
+  });
+  store.isOpen = false;
+  const connect = packet.connect({ version: 5, clientId: 'c', clean: false, properties: expiry });
+  const first = await RawPeer.connect({ port, allowHalfOpen: true });
+  onTestFinished(() => first.destroy());
+  first.send(connect);
+  await until(() => store.isCommitting);
+  const second = await openPeer(port);
+  second.send(connect);
+  await until(() => broker.metrics.takeovers === 1);
+  store.isOpen = true;
+  store.finish();
+  await second.expect(packetType.CONNACK);
+  expect(await first.expectClose()).toEqual([]);
+  expect(told).toEqual(['connected']);
+  await until(() => broker.metrics.socketsNow === 1);
+  expect(broker.metrics.publishersPausedNow).toBe(0);
 });

@@ -5,8 +5,6 @@ import type { DisconnectInfo } from '../extension.ts';
 export interface CloseReason extends DisconnectInfo {
   /** Sent to 5.0 clients with 0x9C and 0x9D. */
   readonly serverReference?: string | undefined;
-  /** The client was refused by CONNACK, so no DISCONNECT follows. [MQTT-3.14.0-1] */
-  readonly isBeforeConnack?: boolean | undefined;
 }
 
 export function serverClose(reasonCode: number, reason: string): CloseReason {

@@ -271,6 +271,8 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
   close(reason: CloseReason): void {
     if (this.state === 'closing' || this.state === 'closed') return;
     const wasConnected = this.state === 'connected';
+    // Before CONNACK the client has not come in, and neither it nor extensions hear that it goes. [MQTT-3.14.0-1]
+    const wasWelcomed = wasConnected && this.session?.pending !== this;
     this.state = 'closing';
     this.closeReason = reason;
     const outbox = this.sender.outbox;
@@ -278,19 +280,27 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
       countByCode(this.core.metrics.disconnectsByReasonCode, reason.reasonCode);
     // What waits for a client that does not read will never be read; only the reason may still get through.
     if (outbox.isBlocked) outbox.clear();
-    if (wasConnected && reason.initiator === 'server') this.#sendDisconnect(reason);
+    if (wasWelcomed && reason.initiator === 'server') this.#sendDisconnect(reason);
     outbox.flush();
     this.#acknowledgements?.close();
-    leave(this, wasConnected, reason);
+    leave(this, wasConnected, wasWelcomed, reason);
+    this.#endPause();
     this.stream.resume();
     this.stream.end(reason.initiator !== 'server');
     this.#silence.allow(this.core.limits.lingerMs, this.core.clock.now());
     this.lastSeenMs = 0;
   }
 
-  /** [MQTT-3.14.0-1]: only after CONNACK; and only 5.0 has it. */
+  /** Whatever reading was suspended for may never come now, and what the client still sends is thrown away. */
+  #endPause(): void {
+    if (this.#paused === 0) return;
+    this.#paused = 0;
+    this.core.metrics.publishersPausedNow--;
+  }
+
+  /** Only 5.0 has it. */
   #sendDisconnect(reason: CloseReason): void {
-    if (!this.sender.isV5 || reason.isBeforeConnack === true) return;
+    if (!this.sender.isV5) return;
     const { serverReference } = reason;
     const reasonCode = fittingCode('disconnect', reason.reasonCode);
     const reasonString = tellable(reason.reason);

@@ -5,7 +5,12 @@ import { willIsDue } from '../session/will.ts';
 import type { CloseReason } from './close.ts';
 import type { Connection } from './connection.ts';
 
-export function leave(connection: Connection, wasConnected: boolean, reason: CloseReason): void {
+export function leave(
+  connection: Connection,
+  wasConnected: boolean,
+  wasWelcomed: boolean,
+  reason: CloseReason,
+): void {
   const { core, session, client } = connection;
   if (session !== undefined && (session.link === connection || session.pending === connection)) {
     // What came by a shared subscription has to be known when the session ends.
@@ -24,7 +29,7 @@ export function leave(connection: Connection, wasConnected: boolean, reason: Clo
   connection.authentication = undefined;
   if (!wasConnected || client === undefined) return;
   core.metrics.connectionsNow--;
-  connection.listener.hooks.disconnected(client, reason);
+  if (wasWelcomed) connection.listener.hooks.disconnected(client, reason);
   const { reasonCode, initiator } = reason;
   core.logger.log('info', 'client-disconnected', {
     clientId: client.clientId,

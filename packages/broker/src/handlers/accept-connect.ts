@@ -107,7 +107,7 @@ export function acceptConnect(
       refuse: () => {
         countByCode(core.metrics.refusedByReasonCode, 0x88);
         sender.packet({ type: PacketType.Connack, reasonCode: sender.isV5 ? 0x88 : 3 });
-        connection.close({ ...serverClose(0x88, 'the session could not be stored'), isBeforeConnack: true });
+        connection.close(serverClose(0x88, 'the session could not be stored'));
         return true;
       },
     },
