@@ -353,3 +353,24 @@ test('a client that another one takes over from before its CONNACK hears nothing
   await until(() => broker.metrics.socketsNow === 1);
   expect(broker.metrics.publishersPausedNow).toBe(0);
 });
+
+test('nothing comes before a CONNACK that waits for the store after an authenticator that took its time', async () => {
+  const store = new GatedStore();
+  const { port } = await startBroker({
+    store,
+    extensions: [{ name: 'slow', authenticate: async () => ({ allow: true }) }],
+  });
+  store.isOpen = false;
+  const peer = await openPeer(port);
+  peer.send(
+    packet.connect({ version: 5, clientId: 'c', clean: false, properties: expiry }),
+    packet.pingreq(),
+  );
+  await until(() => store.isCommitting);
+  const other = await connectPeer(port, { clientId: 'other' });
+  await other.ping();
+  store.isOpen = true;
+  store.finish();
+  expect((await peer.next()).type).toBe(packetType.CONNACK);
+  expect((await peer.next()).type).toBe(packetType.PINGRESP);
+});

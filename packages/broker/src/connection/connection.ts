@@ -44,6 +44,8 @@ export const Pause = {
   Outbox: 8,
   /** The time for packets in this turn of the event loop is spent. */
   Turn: 16,
+  /** CONNACK waits for the store; also after the authenticator has answered late, which ends its own pause only then. */
+  Connack: 32,
 } as const;
 
 /** Acknowledgements and payload bytes that may wait for the store before the client is slowed down. */

@@ -94,7 +94,7 @@ export function acceptConnect(
     return;
   }
   // Nothing may reach the client before CONNACK [MQTT-3.2.0-1]: messages go to the queue in the store, and reading stops.
-  connection.pause(Pause.Answer);
+  connection.pause(Pause.Connack);
   connection.gate(
     {
       batch: 0,
@@ -102,7 +102,7 @@ export function acceptConnect(
       send: () => {
         if (session.pending !== connection) return;
         welcome();
-        connection.resume(Pause.Answer);
+        connection.resume(Pause.Connack);
       },
       refuse: () => {
         countByCode(core.metrics.refusedByReasonCode, 0x88);
