@@ -132,8 +132,8 @@ export class Core {
 
   /** The queue of a session is full and its policy is to end it. */
   endOverflowing(session: Session): void {
-    const { link } = session;
-    if (link !== undefined) link.close({ reasonCode: 0x97, reason: 'queue full', initiator: 'server' });
+    const link = session.link ?? session.pending;
+    link?.close({ reasonCode: 0x97, reason: 'queue full', initiator: 'server' });
     this.endSession(session, 'removed');
   }
 

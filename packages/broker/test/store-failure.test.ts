@@ -374,3 +374,28 @@ test('nothing comes before a CONNACK that waits for the store after an authentic
   expect((await peer.next()).type).toBe(packetType.CONNACK);
   expect((await peer.next()).type).toBe(packetType.PINGRESP);
 });
+
+test('a session that ends by its full queue before its CONNACK takes its connection with it', async () => {
+  const store = new GatedStore();
+  const { port, broker } = await startBroker({
+    store,
+    limits: { queueOverflow: 'disconnect', queueMessagesMax: 1 },
+  });
+  const options = { clientId: 'r', clean: false, properties: expiry };
+  const receiver = await connectPeer(port, options);
+  await subscribe(receiver, 'q', 1);
+  receiver.send(packet.disconnect());
+  await receiver.expectClose();
+  await broker.flush();
+  store.isOpen = false;
+  const again = await openPeer(port);
+  again.send(packet.connect({ version: 5, ...options }));
+  await until(() => store.isCommitting);
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  publisher.send(publishPacket('q', '1', { qos: 1, id: 1 }), publishPacket('q', '2', { qos: 1, id: 2 }));
+  await publisher.ping();
+  expect(broker.session('r')).toBeUndefined();
+  store.isOpen = true;
+  store.finish();
+  await again.expectClose();
+});
