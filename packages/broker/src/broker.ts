@@ -6,7 +6,7 @@
 
 import type { MessageProperties } from '@tobymq/codec';
 import { systemClock } from './clock.ts';
-import { type CloseReason, SHUTTING_DOWN, serverClose } from './connection/close.ts';
+import { type CloseReason, SESSION_TAKEN_OVER, SHUTTING_DOWN } from './connection/close.ts';
 import type { Connection } from './connection/connection.ts';
 import { Core } from './core.ts';
 import { propertiesObject } from './delivery/raw-properties.ts';
@@ -144,7 +144,9 @@ export class Broker {
     await core.bus?.start({
       deliver: (message) => void core.routeStored(message),
       evict: async (clientId) => {
-        core.sessions.get(clientId)?.link?.close(serverClose(0x8e, 'session taken over'));
+        const session = core.sessions.get(clientId);
+        const link = session?.link ?? session?.pending;
+        link?.close(SESSION_TAKEN_OVER);
         await core.gate.settled();
       },
     });

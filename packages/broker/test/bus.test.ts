@@ -1,9 +1,9 @@
 // What a bus is asked and told, shown by the simplest one: brokers in one process that pass messages on by a method call.
 
-import { decode, packet, packetType } from '@tobymq/testkit';
+import { decode, packet, packetType, property } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
-import type { Bus, BusPeer, StoredMessage } from '../src/index.ts';
-import { connectPeer, publishPacket, startBroker, subscribe } from './support.ts';
+import { type Bus, type BusPeer, MemoryStore, type StoredMessage } from '../src/index.ts';
+import { connectPeer, openPeer, publishPacket, startBroker, subscribe, until } from './support.ts';
 
 /** Joins brokers: who owns which client id, and who wants which filter. */
 class Hub {
@@ -130,4 +130,36 @@ test('a client that comes to another broker leaves the first one', async () => {
   const last = (await there.expectClose()).at(-1);
   expect(last && decode.reason(last, 5).reason).toBe(0x8e);
   expect(second.broker.client('wanderer')).toBeDefined();
+});
+
+test('a client whose CONNACK still waits for the store is evicted, too', async () => {
+  let finish: (() => void) | undefined;
+  class SlowStore extends MemoryStore {
+    override readonly durable = true;
+    override commit(): Promise<void> {
+      return new Promise((resolve) => {
+        finish = resolve;
+      });
+    }
+  }
+  const hub = new Hub();
+  const [there, here] = [hub.join(), hub.join()];
+  const { port } = await startBroker({ store: new SlowStore(), bus: there });
+  const other = await startBroker({ bus: here });
+  const connect = packet.connect({
+    version: 5,
+    clientId: 'c',
+    clean: false,
+    properties: [[property.sessionExpiryInterval, 100]],
+  });
+  const first = await openPeer(port);
+  first.send(connect);
+  await until(() => finish !== undefined);
+  const second = await openPeer(other.port);
+  second.send(connect);
+  await until(() => !there.owned.has('c'));
+  const commit = finish;
+  finish = undefined;
+  commit?.();
+  expect(await first.expectClose()).toEqual([]);
 });
