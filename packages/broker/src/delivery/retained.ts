@@ -4,6 +4,7 @@
 import type { QoS } from '@tobymq/codec';
 import type { Core } from '../core.ts';
 import { isSysTopic } from '../handlers/topic-rules.ts';
+import { LargeMap } from '../routing/large-map.ts';
 import { type RetainedCursor, RetainedTree } from '../routing/retained-tree.ts';
 import type { Subscription } from '../routing/subscription.ts';
 import type { Session } from '../session/session.ts';
@@ -34,6 +35,8 @@ class RetainedExpiry extends WheelEntry {
 export class RetainedMessages {
   readonly #core: Core;
   readonly tree = new RetainedTree<StoredMessage>();
+  /** The deadline of each topic whose message has one: a message that is replaced must not stay in memory for it. */
+  readonly #expiries = new LargeMap<RetainedExpiry>();
 
   constructor(core: Core) {
     this.#core = core;
@@ -71,6 +74,7 @@ export class RetainedMessages {
 
   delete(topic: string): boolean {
     if (this.tree.delete(topic) === undefined) return false;
+    this.#cancelExpiry(topic);
     this.#core.store.deleteRetained(topic);
     this.#core.gate.touch();
     this.#count();
@@ -92,16 +96,31 @@ export class RetainedMessages {
   /** A message that could not be stored makes way for the one before it. */
   #restore(failed: StoredMessage, before: StoredMessage | undefined): void {
     if (this.tree.get(failed.topic) !== failed) return;
-    if (before === undefined) this.tree.delete(failed.topic);
-    else this.tree.set(before.topic, before, before.payload.length);
+    if (before !== undefined) {
+      this.#set(before);
+      return;
+    }
+    this.tree.delete(failed.topic);
+    this.#cancelExpiry(failed.topic);
     this.#count();
   }
 
   #set(message: StoredMessage): void {
     this.tree.set(message.topic, message, message.payload.length);
-    if (message.expiresAt > 0)
-      this.#core.wheel.schedule(new RetainedExpiry(this, message), message.expiresAt);
+    this.#cancelExpiry(message.topic);
+    if (message.expiresAt > 0) {
+      const expiry = new RetainedExpiry(this, message);
+      this.#expiries.set(message.topic, expiry);
+      this.#core.wheel.schedule(expiry, message.expiresAt);
+    }
     this.#count();
+  }
+
+  #cancelExpiry(topic: string): void {
+    const expiry = this.#expiries.get(topic);
+    if (expiry === undefined) return;
+    this.#expiries.delete(topic);
+    this.#core.wheel.cancel(expiry);
   }
 
   #count(): void {

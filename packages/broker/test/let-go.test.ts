@@ -1,0 +1,57 @@
+// What is over leaves the memory, and does not wait there for a time that was set for it.
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, test } from 'vitest';
+import { type Broker, MemoryStore, type Store } from '../src/index.ts';
+import { startBroker, until } from './support.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+async function untilGone(reference: WeakRef<object>): Promise<void> {
+  await until(() => {
+    collectGarbage();
+    return reference.deref() === undefined;
+  });
+}
+
+async function retain(broker: Broker, text: string): Promise<WeakRef<object>> {
+  const payload = Buffer.from(text);
+  const properties = { messageExpiryInterval: 3_600 };
+  await broker.publish({ topic: 'r', payload, retain: true, properties });
+  return new WeakRef(payload);
+}
+
+test('a retained message that was replaced does not wait for its expiry', async () => {
+  const { broker } = await startBroker();
+  const first = await retain(broker, 'first');
+  await retain(broker, 'second');
+  await untilGone(first);
+});
+
+test('a retained message that was deleted does not wait for its expiry', async () => {
+  const { broker } = await startBroker();
+  const first = await retain(broker, 'first');
+  await broker.publish({ topic: 'r', payload: '', retain: true });
+  await untilGone(first);
+});
+
+test('a retained message that comes back, because the one after it could not be stored, still expires', async () => {
+  class FailingStore extends MemoryStore implements Store {
+    override readonly durable = true;
+    isFull = false;
+    override commit(): Promise<void> {
+      return this.isFull ? Promise.reject(new Error('no space left')) : Promise.resolve();
+    }
+  }
+  const store = new FailingStore();
+  let nowMs = 1_000_000;
+  const { broker } = await startBroker({ store, clock: { now: () => nowMs } });
+  await retain(broker, 'first');
+  store.isFull = true;
+  await expect(retain(broker, 'second')).rejects.toMatchObject({ code: 'TOBYMQ_NOT_STORED' });
+  expect([...broker.retained()].map(({ payload }) => String(payload))).toEqual(['first']);
+  nowMs += 3_601_000;
+  await until(() => broker.metrics.retainedNow === 0);
+});
