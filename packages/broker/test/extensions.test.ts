@@ -1,6 +1,6 @@
 // The extension API: who comes in, who may what, messages seen and changed on their way, and what is told of.
 
-import { decode, packet, packetType } from '@tobymq/testkit';
+import { decode, packet, packetType, property } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import type { DropInfo, Extension } from '../src/index.ts';
 import { connectPeer, openPeer, publishPacket, startBroker, subscribe, until } from './support.ts';
@@ -290,4 +290,28 @@ test('credentials that expire end the connection', async () => {
   const peer = await connectPeer(port, { clientId: 'c' });
   expect(decode.reason(await peer.expect(packetType.DISCONNECT), 5).reason).toBe(0xa0);
   await peer.expectClose();
+});
+
+test('a client that authenticates again keeps its connection as long as its new credentials count', async () => {
+  let nowMs = 1_000_000;
+  const method = [[property.authenticationMethod, 'token']] as const;
+  const { port } = await startBroker({
+    clock: { now: () => nowMs },
+    extensions: [
+      {
+        name: 'token',
+        authenticationExchange: () => ({ step: () => ({ allow: true, expiresAt: nowMs + 60_000 }) }),
+      },
+    ],
+  });
+  const renewed = await connectPeer(port, { clientId: 'renewed', properties: method });
+  const expired = await connectPeer(port, { clientId: 'expired', properties: method });
+  nowMs += 30_000;
+  renewed.send(packet.auth({ reason: 0x19, properties: method }));
+  await renewed.expect(packetType.AUTH);
+  nowMs += 31_000;
+  expect(decode.reason(await expired.expect(packetType.DISCONNECT), 5).reason).toBe(0xa0);
+  await renewed.ping();
+  nowMs += 30_000;
+  expect(decode.reason(await renewed.expect(packetType.DISCONNECT), 5).reason).toBe(0xa0);
 });

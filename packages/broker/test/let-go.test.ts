@@ -2,9 +2,10 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { packet } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import { type Broker, MemoryStore, type Store } from '../src/index.ts';
-import { startBroker, until } from './support.ts';
+import { connectPeer, startBroker, until } from './support.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -54,4 +55,22 @@ test('a retained message that comes back, because the one after it could not be 
   expect([...broker.retained()].map(({ payload }) => String(payload))).toEqual(['first']);
   nowMs += 3_601_000;
   await until(() => broker.metrics.retainedNow === 0);
+});
+
+test('a connection that has ended does not wait for the end of its credentials', async () => {
+  const identities: WeakRef<object>[] = [];
+  const authenticate = () => {
+    const identity = {};
+    identities.push(new WeakRef(identity));
+    return { allow: true, identity, expiresAt: Date.now() + 3_600_000 } as const;
+  };
+  const { port, broker } = await startBroker({ extensions: [{ name: 'token', authenticate }] });
+  const peer = await connectPeer(port, { clientId: 'c' });
+  peer.send(packet.disconnect());
+  await peer.expectClose();
+  await until(() => broker.metrics.socketsNow === 0);
+  // Until others write, the list of who wrote last still has it.
+  const other = await connectPeer(port, { clientId: 'other' });
+  for (let i = 0; i < 4; i++) await other.ping();
+  await untilGone(identities[0]!);
 });

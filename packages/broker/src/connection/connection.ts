@@ -22,6 +22,7 @@ import type { SessionLink } from '../session/session-link.ts';
 import type { ByteStream, ByteStreamHandler } from '../transports/byte-stream.ts';
 import { Acknowledgements, type Gated } from './acknowledgements.ts';
 import { type CloseReason, KEEP_ALIVE_TIMEOUT, serverClose } from './close.ts';
+import type { EndOfCredentials } from './credentials.ts';
 import { problemOfFirstBytes } from './first-bytes.ts';
 import { SilenceTimer, type Watched } from './keep-alive.ts';
 import { leave } from './leave.ts';
@@ -75,6 +76,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
   requestedExpiry = 0;
   /** The method of enhanced authentication, and what handles its packets. */
   authentication: EnhancedAuthentication | undefined = undefined;
+  endOfCredentials: EndOfCredentials | undefined = undefined;
   rateLimit: RateLimit | undefined = undefined;
   readonly topics = new TopicCache();
   lastSeenMs: number;

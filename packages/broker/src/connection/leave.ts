@@ -4,6 +4,7 @@ import { scheduleSession } from '../session/expiry.ts';
 import { willIsDue } from '../session/will.ts';
 import type { CloseReason } from './close.ts';
 import type { Connection } from './connection.ts';
+import { forgetCredentials } from './credentials.ts';
 
 export function leave(
   connection: Connection,
@@ -27,6 +28,7 @@ export function leave(
     else scheduleSession(session);
   }
   connection.authentication = undefined;
+  forgetCredentials(connection);
   if (!wasConnected || client === undefined) return;
   core.metrics.connectionsNow--;
   if (wasWelcomed) connection.listener.hooks.disconnected(client, reason);

@@ -4,13 +4,13 @@ import { type ConnackProperties, MAX_PACKET_SIZE, PacketType } from '@tobymq/cod
 import { AliasesOut } from '../connection/aliases-out.ts';
 import { serverClose } from '../connection/close.ts';
 import { type Connection, Pause } from '../connection/connection.ts';
+import { limitCredentials } from '../connection/credentials.ts';
 import { RateLimit } from '../connection/rate-limit.ts';
 import type { AuthenticationAllowed, ClientInfo } from '../extension.ts';
 import { countByCode } from '../metrics.ts';
 import type { ListenerSettings } from '../options.ts';
 import type { Session } from '../session/session.ts';
 import { keptWill } from '../session/will.ts';
-import { WheelEntry } from '../timing-wheel.ts';
 import { type ConnectAttempt, requestedExpiry } from './connect.ts';
 
 export function acceptConnect(
@@ -65,7 +65,7 @@ export function acceptConnect(
 
   const keepAlive = negotiateKeepAlive(connect.keepAlive, connect.protocolVersion, settings);
   connection.opened(keepAlive, settings.maximumPacketSize);
-  if (answer.expiresAt !== undefined) core.wheel.schedule(new EndOfCredentials(connection), answer.expiresAt);
+  limitCredentials(connection, answer.expiresAt);
 
   core.metrics.connectionsAccepted++;
   core.metrics.connectionsNow++;
@@ -176,18 +176,4 @@ function connackProperties(
     authenticationData:
       connect.properties?.authenticationMethod === undefined ? undefined : answer.authenticationData,
   };
-}
-
-/** The credentials of a client expire while it is connected. */
-class EndOfCredentials extends WheelEntry {
-  readonly #connection: Connection;
-
-  constructor(connection: Connection) {
-    super();
-    this.#connection = connection;
-  }
-
-  override onDue(): void {
-    this.#connection.close(serverClose(0xa0, 'the credentials have expired'));
-  }
 }

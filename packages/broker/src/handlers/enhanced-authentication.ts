@@ -4,6 +4,7 @@
 import { type Auth, PacketType } from '@tobymq/codec';
 import { serverClose } from '../connection/close.ts';
 import type { Connection } from '../connection/connection.ts';
+import { limitCredentials } from '../connection/credentials.ts';
 import type { EnhancedAnswer, EnhancedExchange, MaybePromise } from '../extension.ts';
 import { isPromise } from '../hooks.ts';
 import { type ConnectAttempt, decideConnect } from './connect.ts';
@@ -90,6 +91,7 @@ function finish(connection: Connection, answer: EnhancedAnswer): Promise<void> |
   authentication.exchange = undefined;
   if (state === 'connecting') return decideConnect(connection, attempt, answer); // [MQTT-4.12.0-4]
   if (answer.allow) {
+    limitCredentials(connection, answer.expiresAt);
     const properties = { authenticationMethod: method, authenticationData: answer.authenticationData };
     sender.packet({ type: PacketType.Auth, reasonCode: 0, properties }); // [N49]
     return undefined;
