@@ -8,6 +8,7 @@ import { LargeMap } from '../routing/large-map.ts';
 import { type RetainedCursor, RetainedTree } from '../routing/retained-tree.ts';
 import type { Subscription } from '../routing/subscription.ts';
 import type { Session } from '../session/session.ts';
+import type { SessionLink } from '../session/session-link.ts';
 import type { Subscriber } from '../session/subscriber.ts';
 import type { StoredMessage } from '../store/store.ts';
 import { WheelEntry } from '../timing-wheel.ts';
@@ -146,7 +147,6 @@ class Replay {
   readonly #session: Session;
   readonly #subscription: Subscription<Subscriber>;
   readonly #cursor: RetainedCursor<StoredMessage>;
-  #hasMore = true;
 
   constructor(
     core: Core,
@@ -161,19 +161,32 @@ class Replay {
   }
 
   readonly step = (): void => {
-    const session = this.#session;
-    const { link } = session;
     // A client that left or unsubscribed meanwhile does not want the rest.
-    if (link === undefined || !this.#isStillSubscribed()) return;
-    if (link.isCongested || (session.outbound?.length ?? 0) > REPLAY_MESSAGES) {
-      setTimeout(this.step, 5).unref();
-      return;
+    if (!this.#isStillSubscribed()) return;
+    // One by one, because a few large ones may be all that the client takes for now.
+    for (let i = 0; i < REPLAY_MESSAGES; i++) {
+      const { link } = this.#session;
+      if (link === undefined) return;
+      if (this.#hasToWait(link)) {
+        setTimeout(this.step, 5).unref();
+        return;
+      }
+      const found: StoredMessage[] = [];
+      const hasMore = this.#cursor.take(found, 1, REPLAY_STEPS / REPLAY_MESSAGES);
+      for (const message of found) this.#send(message);
+      if (!hasMore) return;
     }
-    const messages: StoredMessage[] = [];
-    this.#hasMore = this.#cursor.take(messages, REPLAY_MESSAGES, REPLAY_STEPS);
-    for (const message of messages) this.#send(message);
-    if (this.#hasMore) setImmediate(this.step);
+    setImmediate(this.step);
   };
+
+  /** Whether the client does not read, or its queue had better keep its room for live messages. */
+  #hasToWait(link: SessionLink): boolean {
+    const { outbound, queuedMessages, queuedBytes } = this.#session;
+    const { queueMessagesMax, queueBytesMax } = this.#core.limits;
+    if (link.isCongested || (outbound?.length ?? 0) > REPLAY_MESSAGES) return true;
+    const isHalfFull = queuedMessages * 2 > queueMessagesMax || queuedBytes * 2 > queueBytesMax;
+    return isHalfFull && this.#subscription.qos > 0;
+  }
 
   #isStillSubscribed(): boolean {
     const { filter, shareName } = this.#subscription;
