@@ -127,7 +127,9 @@ export class Core {
   }
 
   publishWill(session: Session): void {
-    void publishWill(this, session);
+    publishWill(this, session).catch((error: unknown) => {
+      this.logger.log('error', 'internal-error', { clientId: session.clientId, error });
+    });
   }
 
   /** The queue of a session is full and its policy is to end it. */

@@ -315,3 +315,15 @@ test('a client that authenticates again keeps its connection as long as its new 
   nowMs += 30_000;
   expect(decode.reason(await renewed.expect(packetType.DISCONNECT), 5).reason).toBe(0xa0);
 });
+
+test('a hook that makes a Will impossible to encode takes nothing down', async () => {
+  const events: string[] = [];
+  const { port } = await startBroker({
+    logger: { log: (_level, event) => events.push(event) },
+    extensions: [{ name: 'faulty', onPublish: () => ({ properties: { contentType: 'x'.repeat(70_000) } }) }],
+  });
+  const peer = await connectPeer(port, { clientId: 'c', will: { topic: 'w', payload: 'x' } });
+  peer.destroy();
+  await until(() => events.includes('internal-error'));
+  await (await connectPeer(port, { clientId: 'd' })).ping();
+});
