@@ -327,3 +327,26 @@ test('a hook that makes a Will impossible to encode takes nothing down', async (
   await until(() => events.includes('internal-error'));
   await (await connectPeer(port, { clientId: 'd' })).ping();
 });
+
+test("a Will is asked about and seen by the extensions of its client's listener", async () => {
+  const asked: string[] = [];
+  const acl: Extension = {
+    name: 'acl',
+    authorizePublish: (_client, { topic }) => {
+      asked.push(topic);
+      return topic !== 'forbidden';
+    },
+    onPublish: ({ topic }) => ({ topic: `seen/${topic}` }),
+  };
+  const { port, broker } = await startBroker({}, { extensions: [acl] });
+  const published: string[] = [];
+  broker.subscribe('#', ({ topic }) => published.push(topic));
+  for (const topic of ['forbidden', 'allowed']) {
+    const peer = await connectPeer(port, { clientId: topic, will: { topic, payload: 'x' } });
+    peer.destroy();
+    await until(() => asked.includes(topic));
+  }
+  await until(() => published.length > 0);
+  expect(published).toEqual(['seen/allowed']);
+  expect(broker.metrics.dropped['not-authorized']).toBe(1);
+});

@@ -61,7 +61,7 @@ export function acceptConnect(
     connection.rateLimit = new RateLimit(publishRateMax, publishBytesRateMax, now);
   }
   session.will = keptWill(connect, settings.mountPoint); // [MQTT-3.1.2-7]
-  session.willOwner = session.will === undefined ? undefined : client;
+  session.willOwner = session.will === undefined ? undefined : { client, listener };
 
   const keepAlive = negotiateKeepAlive(connect.keepAlive, connect.protocolVersion, settings);
   connection.opened(keepAlive, settings.maximumPacketSize);

@@ -98,7 +98,7 @@ export class SessionRegistry {
     const wasConnected = loaded.session.disconnectedAt === 0;
     session.disconnectedAt = wasConnected ? now : loaded.session.disconnectedAt;
     session.will = loaded.session.will;
-    if (session.will !== undefined) session.willOwner = unknownOwner(loaded);
+    if (session.will !== undefined) session.willOwner = { client: unknownOwner(loaded), listener: undefined };
     session.queuedMessages = loaded.queuedMessages;
     session.queuedBytes = loaded.queuedBytes;
     if (loaded.inboundPacketIds.length > 0) {

@@ -8,7 +8,7 @@
 import type { ProtocolVersion, QoS } from '@tobymq/codec';
 import type { Core } from '../core.ts';
 import type { RoutedMessage } from '../delivery/routed-message.ts';
-import type { ClientInfo, DropReason } from '../extension.ts';
+import type { DropReason } from '../extension.ts';
 import type { Subscription } from '../routing/subscription.ts';
 import type { StoredSession, StoredWill } from '../store/store.ts';
 import { Delivery, RELEASED_QOS2, SENT_QOS1, SENT_QOS2 } from './delivery.ts';
@@ -18,6 +18,7 @@ import { beginLoading, pump } from './queue.ts';
 import type { SessionLink } from './session-link.ts';
 import { Subscriber, type SubscriberGroup, type SubscriberTarget } from './subscriber.ts';
 import { SubscriptionList } from './subscription-list.ts';
+import type { WillOwner } from './will.ts';
 
 export const NEVER_EXPIRES = 0xffff_ffff;
 
@@ -53,8 +54,7 @@ export class Session extends Subscriber {
   /** Packet ids of QoS 2 messages from the client that wait for PUBREL, with the number of the connection they came by. */
   inbound: Map<number, number> | undefined = undefined;
   will: StoredWill | undefined = undefined;
-  /** Who connected with the Will, for the rules that decide whether it may be published. */
-  willOwner: ClientInfo | undefined = undefined;
+  willOwner: WillOwner | undefined = undefined;
   /** When the Will is due; 0 when none waits. */
   willDueAt = 0;
   timer: SessionTimer | undefined = undefined;

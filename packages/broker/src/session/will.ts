@@ -4,9 +4,18 @@ import type { Connect } from '@tobymq/codec';
 import type { Core } from '../core.ts';
 import { publishRequest } from '../delivery/publish-request.ts';
 import { rawProperties } from '../delivery/raw-properties.ts';
+import type { ClientInfo } from '../extension.ts';
+import type { ListenerState } from '../listener-state.ts';
 import type { StoredWill } from '../store/store.ts';
 import { scheduleSession } from './expiry.ts';
 import type { Session } from './session.ts';
+
+/** Who connected with a Will, and by which listener, for the rules that decide whether it may be published. */
+export interface WillOwner {
+  readonly client: ClientInfo;
+  /** Not known for a Will that was loaded from the store. */
+  readonly listener: ListenerState | undefined;
+}
 
 /** The Will of a CONNECT in the form in which it is kept. */
 export function keptWill(connect: Connect, mountPoint: string): StoredWill | undefined {
@@ -50,5 +59,7 @@ export async function publishWill(core: Core, session: Session): Promise<void> {
   }
   const { topic, payload, qos, retain, properties } = will;
   const expirySeconds = will.messageExpiryInterval;
-  await publishRequest(core, { topic, payload, qos, retain, properties, expirySeconds }, session, willOwner);
+  const message = { topic, payload, qos, retain, properties, expirySeconds };
+  const hooks = willOwner?.listener?.hooks ?? core.hooks;
+  await publishRequest(core, message, session, willOwner?.client, hooks);
 }
