@@ -137,6 +137,17 @@ test('$SYS has the names of Mosquitto, cannot be written by clients, and is off 
   expect([...silent.retained('$SYS/#')]).toEqual([]);
 });
 
+test('$SYS cannot be written by a Will', async () => {
+  const { broker, port } = await startBroker({ sys: { enabled: true, interval: 10, version: 'ours' } });
+  const will = { topic: '$SYS/broker/version', payload: 'mine', retain: true };
+  const peer = await connectPeer(port, { clientId: 'c', will });
+  peer.destroy();
+  await until(() => broker.session('c') === undefined);
+  const [version] = broker.retained('$SYS/broker/version');
+  expect(String(version?.payload)).toBe('ours');
+  expect(broker.metrics.dropped['not-authorized']).toBe(1);
+});
+
 test('a small value space of an extension keeps what was put', async () => {
   const { broker } = await startBroker();
   const values = broker.values('test');

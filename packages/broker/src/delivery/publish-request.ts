@@ -5,6 +5,7 @@ import type { QoS } from '@tobymq/codec';
 import { passOn } from '../bus/pass-on.ts';
 import type { Core } from '../core.ts';
 import type { ClientInfo, PublishRequest } from '../extension.ts';
+import { isSysTopic } from '../handlers/topic-rules.ts';
 import type { Hooks } from '../hooks.ts';
 import type { Session } from '../session/session.ts';
 import { propertiesObject, rawProperties } from './raw-properties.ts';
@@ -44,14 +45,11 @@ export async function publishRequest(
   hooks: Hooks = core.hooks,
 ): Promise<PublishOutcome> {
   let request: PublishRequest | undefined;
+  if (client !== undefined && isSysTopic(message.topic)) return refuse(core, message, client, 0x87);
   if (client !== undefined && hooks.hasPublishRules) {
     request = toRequest(message);
     const decision = await hooks.mayPublish(client, request);
-    if (!decision.isAllowed) {
-      core.metrics.publishRefusedNotAuthorized++;
-      core.dropped('not-authorized', message.topic, client.clientId);
-      return { ...NOT_ROUTED, reasonCode: decision.reasonCode };
-    }
+    if (!decision.isAllowed) return refuse(core, message, client, decision.reasonCode);
   }
   const interested = hooks.publishHooksFor(message.topic);
   if (interested.length > 0) {
@@ -64,6 +62,12 @@ export async function publishRequest(
     if (verdict.message !== request) message = fromRequest(verdict.message);
   }
   return routeRaw(core, message, publisher?.clientId ?? client?.clientId ?? '', publisher);
+}
+
+function refuse(core: Core, message: RawMessage, client: ClientInfo, reasonCode: number): PublishOutcome {
+  core.metrics.publishRefusedNotAuthorized++;
+  core.dropped('not-authorized', message.topic, client.clientId);
+  return { ...NOT_ROUTED, reasonCode };
 }
 
 /** Routes a message without asking anybody. */
