@@ -59,6 +59,22 @@ test('a client in the same process speaks MQTT over a pipe', async () => {
   expect(broker.client('inside')).toBeUndefined();
 });
 
+test('what a client in the same process sends before its end is handled, also while a rule takes its time', async () => {
+  const authorizePublish = () => new Promise<boolean>((resolve) => setImmediate(resolve, true));
+  const { broker } = await startBroker({ extensions: [{ name: 'slow', authorizePublish }] });
+  const topics: string[] = [];
+  broker.subscribe('#', ({ topic }) => topics.push(topic));
+  const pipe = broker.connect();
+  const closed = new Promise<void>((resolve) => {
+    pipe.onClose = () => resolve();
+  });
+  pipe.send(packet.connect({ version: 5, clientId: 'c', will: { topic: 'will', payload: 'x' } }));
+  pipe.send(Buffer.concat([publishPacket('a', 'x'), publishPacket('b', 'x'), packet.disconnect()]));
+  pipe.close();
+  await closed;
+  expect(topics).toEqual(['a', 'b']);
+});
+
 test('clients, sessions and subscriptions can be looked at', async () => {
   const { broker, port } = await startBroker();
   const peer = await connectPeer(port, { clientId: 'c', username: 'u', keepAlive: 30 });

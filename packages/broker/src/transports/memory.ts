@@ -90,7 +90,8 @@ export class MemoryConnection implements ByteStream {
       (chunk) => this.#handler?.onData(chunk),
       (wasFull) => {
         if (wasFull && !this.#isGone) this.pipe.onDrain();
-        if (this.#hasClientEnded) this.#handler?.onEnd();
+        // The broker still has something to do before it hears of the end, as with a socket that is not read.
+        if (this.#hasClientEnded && !this.#toBroker.isPaused) this.#handler?.onEnd();
         this.#finishIfDone();
       },
     );
