@@ -350,3 +350,22 @@ test("a Will is asked about and seen by the extensions of its client's listener"
   expect(published).toEqual(['seen/allowed']);
   expect(broker.metrics.dropped['not-authorized']).toBe(1);
 });
+
+test('a QoS 2 message whose connection ended while a hook looked at it is delivered once, when it comes again', async () => {
+  const answers: (() => void)[] = [];
+  const onPublish = () => new Promise<undefined>((resolve) => answers.push(() => resolve(undefined)));
+  const { port, broker } = await startBroker({ extensions: [{ name: 'slow', onPublish }] });
+  const received: string[] = [];
+  broker.subscribe('#', ({ topic }) => received.push(topic));
+  const properties = [[property.sessionExpiryInterval, 100]] as const;
+  const options = { clientId: 'c', clean: false, properties };
+  const first = await connectPeer(port, options);
+  first.send(publishPacket('t', 'x', { qos: 2, id: 1 }));
+  await until(() => answers.length === 1);
+  const second = await connectPeer(port, options);
+  second.send(publishPacket('t', 'x', { qos: 2, id: 1, dup: true }));
+  await until(() => answers.length === 2);
+  for (const answer of answers) answer();
+  await second.expect(packetType.PUBREC);
+  expect(received).toEqual(['t']);
+});

@@ -62,6 +62,9 @@ function finish(
     }
     return undefined;
   }
+  // A client that has lost its connection sends a QoS 2 message again in the same session: routed now, it would be
+  // delivered twice. [MQTT-4.3.3-10]
+  if (raw.qos === 2 && connection.state !== 'connected' && session?.hasEnded === false) return undefined;
   const message = verdict.message === request ? raw : fromRequest(verdict.message);
   const { matched, isWritten, forwarded } = routeRaw(core, message, client?.clientId ?? '', session);
   if (connection.state !== 'connected' || raw.qos === 0) return undefined;
