@@ -253,6 +253,17 @@ test('publishBytesRateMax slows a client down by payload bytes', async () => {
   expect(broker.metrics.rateLimited).toBeGreaterThan(0);
 });
 
+test('publishRateMax: a clock that is set back does not hold up anybody', async () => {
+  let nowMs = 10_000_000;
+  const { port } = await startBroker({ clock: { now: () => nowMs }, limits: { publishRateMax: 100 } });
+  const peer = await connectPeer(port, { clientId: 'c' });
+  nowMs -= 3_600_000;
+  for (const id of [1, 2]) {
+    peer.send(publishPacket('t', 'x', { qos: 1, id }));
+    expect(decode.ack(await peer.expect(packetType.PUBACK), 5).id).toBe(id);
+  }
+});
+
 test('sessionExpiryMax caps what a client asks for, and the client is told', async () => {
   const { port, broker } = await startBroker({ limits: { sessionExpiryMax: 50 } });
   const peer = await openPeer(port);

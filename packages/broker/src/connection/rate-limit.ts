@@ -14,7 +14,8 @@ export class RateLimit {
 
   /** Takes one message; returns for how many milliseconds the client has to be paused, mostly 0. */
   take(bytes: number, messagesPerSecond: number, bytesPerSecond: number, nowMs: number): number {
-    const seconds = (nowMs - this.#filledAt) / 1000;
+    // A clock that was set back takes nothing away.
+    const seconds = Math.max(0, nowMs - this.#filledAt) / 1000;
     this.#filledAt = nowMs;
     let pauseMs = 0;
     if (messagesPerSecond > 0) {
