@@ -20,12 +20,13 @@ const MANY_READS = 4;
 export class Flusher {
   readonly chunks = new ChunkPool();
   readonly moderation: Moderation;
-  // The lists keep their length and are counted, because to empty an array and to fill it again costs an allocation.
-  #dirty: Outbox[] = [];
+  // The lists keep their length and are counted, because to empty an array and to fill it again costs an allocation. What
+  // was served is taken out of its place, so that connections that have ended do not stay in memory for it.
+  #dirty: (Outbox | undefined)[] = [];
   #dirtyCount = 0;
-  #spare: Outbox[] = [];
+  #spare: (Outbox | undefined)[] = [];
   /** Outboxes with a run of frames in the buffer that is being read. */
-  readonly #running: Outbox[] = [];
+  readonly #running: (Outbox | undefined)[] = [];
   #runningCount = 0;
   #isScheduled = false;
   /** Whether waiting for the end of the turn pays. */
@@ -53,7 +54,10 @@ export class Flusher {
 
   /** The buffer that is being read is about to change. */
   endRuns(): void {
-    for (let i = 0; i < this.#runningCount; i++) this.#running[i]!.endRun();
+    for (let i = 0; i < this.#runningCount; i++) {
+      this.#running[i]!.endRun();
+      this.#running[i] = undefined;
+    }
     this.#runningCount = 0;
   }
 
@@ -98,6 +102,7 @@ export class Flusher {
     this.#dirtyCount = 0;
     for (let i = 0; i < count; i++) {
       const outbox = dirty[i]!;
+      dirty[i] = undefined;
       outbox.isDirty = false;
       outbox.flush();
     }
