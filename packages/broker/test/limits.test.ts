@@ -96,6 +96,17 @@ test('topicBytesMax: a longer topic is refused', async () => {
   expect(decode.reason(await peer.expect(packetType.DISCONNECT), 5).reason).toBe(0x90);
 });
 
+test('topicBytesMax: counts bytes and not characters, and for the topic of a Will, too', async () => {
+  const { port } = await startBroker({ limits: { topicBytesMax: 10 } });
+  const peer = await connectPeer(port, { clientId: 'c' });
+  expect(decode.codes(await subscribe(peer, '€€€'), 5).codes).toEqual([0]);
+  expect(decode.codes(await subscribe(peer, '€€€€'), 5).codes).toEqual([0x8f]);
+  const late = await openPeer(port);
+  const will = { topic: '€€€€', payload: 'x' };
+  late.send(packet.connect({ version: 5, clientId: 'late', will }));
+  expect(decode.connack(await late.expect(packetType.CONNACK), 5).reason).toBe(0x90);
+});
+
 test('subscriptionsPerClientMax: one more is refused with 0x97, replacing one is not', async () => {
   const { port, broker } = await startBroker({ limits: { subscriptionsPerClientMax: 1 } });
   const peer = await connectPeer(port, { clientId: 'c' });

@@ -115,7 +115,7 @@ function refusalOf(connection: Connection, connect: Connect): Refusal | undefine
 function willRefusal(connection: Connection, { will }: Connect): Refusal | undefined {
   if (will === undefined) return undefined;
   const { settings } = connection.listener;
-  const { topicLevelsMax } = connection.core.limits;
+  const { topicLevelsMax, topicBytesMax } = connection.core.limits;
   // [MQTT-3.2.2-12]
   if (will.qos > settings.maximumQoS) {
     return {
@@ -131,7 +131,8 @@ function willRefusal(connection: Connection, { will }: Connect): Refusal | undef
   if (
     problem !== undefined ||
     hasDiscouragedCharacters(will.topic) ||
-    countLevels(will.topic) > topicLevelsMax
+    countLevels(will.topic) > topicLevelsMax ||
+    Buffer.byteLength(will.topic) > topicBytesMax
   ) {
     return { reasonCode: 0x90, reason: `the topic of the Will ${problem ?? 'is not acceptable'}` };
   }

@@ -87,7 +87,8 @@ function check(connection: Connection, packet: Subscribe, request: SubscriptionR
   const { topicLevelsMax, topicBytesMax } = connection.core.limits;
   if (countLevels(filter) > topicLevelsMax)
     deny(item, 0x8f, `the filter has more than ${topicLevelsMax} levels`);
-  if (filter.length > topicBytesMax) deny(item, 0x8f, `the filter has more than ${topicBytesMax} bytes`);
+  if (Buffer.byteLength(filter) > topicBytesMax)
+    deny(item, 0x8f, `the filter has more than ${topicBytesMax} bytes`);
   return item;
 }
 
