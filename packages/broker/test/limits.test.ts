@@ -67,6 +67,23 @@ test('maximumPacketSize: announced, and a larger packet ends the connection with
   expect(decode.reason(await peer.expect(packetType.DISCONNECT), 5).reason).toBe(0x95);
 });
 
+test('maximumPacketSize of a client: an alias is given only with a message that is not too large with it', async () => {
+  const { port, broker } = await startBroker();
+  // Three bytes of alias make five, because both lengths of the packet need one more.
+  const properties = [
+    [property.topicAliasMaximum, 1],
+    [property.maximumPacketSize, 16_387],
+  ] as const;
+  const peer = await connectPeer(port, { clientId: 'c', properties });
+  await subscribe(peer, 't');
+  const contentType = 'x'.repeat(122);
+  await broker.publish({ topic: 't', payload: 'y'.repeat(16_251), properties: { contentType } });
+  await broker.publish({ topic: 't', payload: 'small' });
+  const [large, small] = [await peer.expect(packetType.PUBLISH), await peer.expect(packetType.PUBLISH)];
+  expect(large.bytes.length).toBe(16_383);
+  expect(decode.publish(small, 5).topic).toBe('t');
+});
+
 test('topicLevelsMax: 200 levels pass, 201 are refused in topics and filters', async () => {
   const { port } = await startBroker();
   const peer = await connectPeer(port, { clientId: 'c' });

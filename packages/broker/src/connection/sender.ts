@@ -21,6 +21,9 @@ import { Outbox } from './outbox.ts';
 /** How many answers of delivery rules one connection keeps. */
 const DECISIONS_MAX = 1_024;
 
+/** An alias takes three bytes, and the lengths of the properties and of the packet may need one more each for it. */
+const ALIAS_BYTES_MAX = 5;
+
 /** For messages that have to be encoded for one client alone, because of an alias or a mount point. */
 const ownForm = new PublishForm();
 
@@ -187,7 +190,7 @@ export class Sender {
     }
     // An alias is given away only with a packet that goes out.
     encodeForm(ownForm, message, topic, this.isV5, qos, retain, dup, ids, 0);
-    if (this.aliases === undefined || ownForm.size + 4 > this.maximumPacketSize) return ownForm;
+    if (this.aliases === undefined || ownForm.size + ALIAS_BYTES_MAX > this.maximumPacketSize) return ownForm;
     const alias = this.aliases.give(message.topic);
     if (alias > 0) encodeForm(ownForm, message, topic, this.isV5, qos, retain, dup, ids, alias);
     return ownForm;
