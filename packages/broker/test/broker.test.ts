@@ -1,6 +1,6 @@
 // The broker as a library: in-process clients, inspection, $SYS, starting and stopping.
 
-import { decode, packet, packetType } from '@tobymq/testkit';
+import { decode, packet, packetType, property } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import { Broker, MemoryStore, type ReceivedMessage } from '../src/index.ts';
 import { connectPeer, openPeer, publishPacket, startBroker, subscribe, until } from './support.ts';
@@ -73,6 +73,21 @@ test('what a client in the same process sends before its end is handled, also wh
   pipe.close();
   await closed;
   expect(topics).toEqual(['a', 'b']);
+});
+
+test('the expiry of a message that comes together with a late CONNECT is counted from then on', async () => {
+  let nowMs = 1_000_000;
+  const { port, broker } = await startBroker({ clock: { now: () => nowMs } });
+  const peer = await openPeer(port);
+  await until(() => broker.metrics.socketsNow === 1);
+  nowMs += 8_000;
+  const properties = [[property.messageExpiryInterval, 5]] as const;
+  peer.send(
+    packet.connect({ version: 5, clientId: 'c' }),
+    publishPacket('r', 'x', { qos: 1, id: 1, retain: true, properties }),
+  );
+  await peer.take(packetType.PUBACK);
+  expect([...broker.retained('r')].map(({ publishedAt }) => publishedAt)).toEqual([nowMs]);
 });
 
 test('clients, sessions and subscriptions can be looked at', async () => {

@@ -176,9 +176,10 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
   /** CONNECT was accepted: from now on the limits of the listener and the client's keep-alive count. */
   opened(keepAlive: number, maximumPacketSize: number): void {
     this.state = 'connected';
+    this.lastSeenMs = this.core.clock.now();
     this.keepAlive = keepAlive;
     this.#reader.maxPacketSize = maximumPacketSize;
-    if (keepAlive > 0) this.#silence.allow(keepAlive * 1500, this.core.clock.now());
+    if (keepAlive > 0) this.#silence.allow(keepAlive * 1500, this.lastSeenMs);
     else this.core.wheel.cancel(this.#silence);
   }
 
