@@ -399,3 +399,18 @@ test('a session that ends by its full queue before its CONNACK takes its connect
   store.finish();
   await again.expectClose();
 });
+
+test('a CONNACK that waits for the store and cannot be encoded costs its own connection only', async () => {
+  const store = new GatedStore();
+  const responseInformation = 'x'.repeat(70_000);
+  const { port } = await startBroker({
+    store,
+    extensions: [{ name: 'faulty', authenticate: () => ({ allow: true, responseInformation }) }],
+  });
+  const properties = [...expiry, [property.requestResponseInformation, 1]] as const;
+  const peer = await openPeer(port);
+  peer.send(packet.connect({ version: 5, clientId: 'asks', clean: false, properties }));
+  expect(await peer.expectClose()).toEqual([]);
+  const other = await connectPeer(port, { clientId: 'other', clean: false, properties: expiry });
+  await other.ping();
+});

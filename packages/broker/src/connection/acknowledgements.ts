@@ -19,14 +19,17 @@ export interface Gated {
 export class Acknowledgements implements BatchWaiter {
   readonly #core: Core;
   readonly #onEased: () => void;
+  readonly #onFault: (error: unknown) => void;
   #waiting: Gated[] = [];
   #bytes = 0;
   #registeredBatch = 0;
   #isClosed = false;
 
-  constructor(core: Core, onEased: () => void) {
+  /** `onFault` has to close the connection: what cannot be sent concerns nobody else who waits for the store. */
+  constructor(core: Core, onEased: () => void, onFault: (error: unknown) => void) {
     this.#core = core;
     this.#onEased = onEased;
+    this.#onFault = onFault;
   }
 
   get length(): number {
@@ -59,7 +62,11 @@ export class Acknowledgements implements BatchWaiter {
     while (done < waiting.length && waiting[done]!.batch <= batch) {
       const gated = waiting[done++]!;
       this.#bytes -= gated.bytes;
-      gated.send();
+      try {
+        gated.send();
+      } catch (error) {
+        this.#onFault(error);
+      }
       if (this.#isClosed) return;
     }
     if (done > 0) this.#waiting = waiting.slice(done);

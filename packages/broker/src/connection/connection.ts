@@ -231,7 +231,11 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
   }
 
   gate(gated: Gated, isWritten: boolean): void {
-    this.#acknowledgements ??= new Acknowledgements(this.core, () => this.#eased());
+    this.#acknowledgements ??= new Acknowledgements(
+      this.core,
+      () => this.#eased(),
+      (error) => this.#fail(error),
+    );
     const acknowledgements = this.#acknowledgements;
     acknowledgements.add(gated, isWritten && this.core.store.durable);
     if (acknowledgements.length > GATED_MAX || acknowledgements.bytes > GATED_BYTES_MAX)
