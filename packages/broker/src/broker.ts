@@ -8,6 +8,7 @@ import type { MessageProperties } from '@tobymq/codec';
 import { systemClock } from './clock.ts';
 import { type CloseReason, SESSION_TAKEN_OVER, SHUTTING_DOWN } from './connection/close.ts';
 import type { Connection } from './connection/connection.ts';
+import { beginRateLimit } from './connection/rate-limit.ts';
 import { Core } from './core.ts';
 import { propertiesObject } from './delivery/raw-properties.ts';
 import { BrokerError } from './errors.ts';
@@ -362,6 +363,7 @@ export class Broker {
     const core = this.#core;
     core.limits = resolveLimits(core.limits, change.limits ?? {});
     core.flusher.moderation.restMs = core.limits.moderationMs;
+    for (const connection of this.#connections()) beginRateLimit(connection);
     this.#listenerDefaults = resolveListenerSettings(this.#listenerDefaults, change.listenerDefaults ?? {});
     for (const [name, settings] of Object.entries(change.listeners ?? {})) {
       const state = this.#states.get(name);

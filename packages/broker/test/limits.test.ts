@@ -281,6 +281,15 @@ test('publishBytesRateMax slows a client down by payload bytes', async () => {
   expect(broker.metrics.rateLimited).toBeGreaterThan(0);
 });
 
+test('publishRateMax: holds for clients that are connected already when it is set', async () => {
+  const { port, broker } = await startBroker();
+  const peer = await connectPeer(port, { clientId: 'c' });
+  await peer.ping();
+  broker.configure({ limits: { publishRateMax: 10 } });
+  for (let i = 0; i < 11; i++) peer.send(publishPacket('t', 'x'));
+  await until(() => broker.metrics.rateLimited > 0);
+});
+
 test('publishRateMax: a clock that is set back does not hold up anybody', async () => {
   let nowMs = 10_000_000;
   const { port } = await startBroker({ clock: { now: () => nowMs }, limits: { publishRateMax: 100 } });

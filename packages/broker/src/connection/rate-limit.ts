@@ -1,6 +1,16 @@
 // Slows down a client that publishes more than it may: a bucket of tokens that fills at the allowed rate and holds one
 // second's worth. A client that has used it up is not read from until it is above zero again; nothing is dropped.
 
+import type { Connection } from './connection.ts';
+
+/** Begins to limit the rate of a client, if that is wanted now and was not before. */
+export function beginRateLimit(connection: Connection): void {
+  const { limits, clock } = connection.core;
+  const { publishRateMax, publishBytesRateMax } = limits;
+  if (publishRateMax === 0 && publishBytesRateMax === 0) return;
+  connection.rateLimit ??= new RateLimit(publishRateMax, publishBytesRateMax, clock.now());
+}
+
 export class RateLimit {
   #messages: number;
   #bytes: number;

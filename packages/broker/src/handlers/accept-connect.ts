@@ -5,7 +5,7 @@ import { AliasesOut } from '../connection/aliases-out.ts';
 import { serverClose } from '../connection/close.ts';
 import { type Connection, Pause } from '../connection/connection.ts';
 import { limitCredentials } from '../connection/credentials.ts';
-import { RateLimit } from '../connection/rate-limit.ts';
+import { beginRateLimit } from '../connection/rate-limit.ts';
 import type { AuthenticationAllowed, ClientInfo } from '../extension.ts';
 import { countByCode } from '../metrics.ts';
 import type { ListenerSettings } from '../options.ts';
@@ -56,10 +56,7 @@ export function acceptConnect(
   // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
   const aliasMax = Math.min(connect.properties?.topicAliasMaximum ?? 0, settings.topicAliasMaximumOut);
   if (aliasMax > 0) sender.aliases = new AliasesOut(aliasMax);
-  const { publishRateMax, publishBytesRateMax } = core.limits;
-  if (publishRateMax > 0 || publishBytesRateMax > 0) {
-    connection.rateLimit = new RateLimit(publishRateMax, publishBytesRateMax, now);
-  }
+  beginRateLimit(connection);
   session.will = keptWill(connect, settings.mountPoint); // [MQTT-3.1.2-7]
   session.willOwner = session.will === undefined ? undefined : { client, listener };
 
