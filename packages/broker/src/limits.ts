@@ -122,6 +122,13 @@ export function resolveLimits(base: Limits, given: Partial<Limits>): Limits {
       `limit queueOverflow must be one of ${overflows.join(', ')}`,
     );
   }
+  // With no window at all nothing would ever be read from the store.
+  if (limits.queueWindowMessages < 1) {
+    throw new BrokerError(
+      'TOBYMQ_OPTION_INVALID',
+      `limit queueWindowMessages must be at least 1, not ${limits.queueWindowMessages}`,
+    );
+  }
   if (limits.inflightMax < 1 || limits.inflightMax > 65_535) {
     throw new BrokerError(
       'TOBYMQ_OPTION_INVALID',

@@ -328,6 +328,7 @@ test('limits can be changed while the broker runs, and nonsense is refused by na
   await subscribe(peer, 'a');
   expect(decode.codes(await subscribe(peer, 'b'), 5).codes).toEqual([0x97]);
   expect(() => broker.configure({ limits: { inflightMax: 0 } })).toThrow(/inflightMax/);
+  expect(() => broker.configure({ limits: { queueWindowMessages: 0 } })).toThrow(/queueWindowMessages/);
   await expect(Broker.start({ listenerDefaults: { receiveMaximum: 0 } })).rejects.toThrow(/receiveMaximum/);
 });
 
