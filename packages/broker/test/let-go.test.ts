@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { packet } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import { type Broker, MemoryStore, type Store } from '../src/index.ts';
-import { connectPeer, startBroker, until } from './support.ts';
+import { connectPeer, publishPacket, startBroker, until } from './support.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -36,6 +36,30 @@ test('a retained message that was deleted does not wait for its expiry', async (
   const first = await retain(broker, 'first');
   await broker.publish({ topic: 'r', payload: '', retain: true });
   await untilGone(first);
+});
+
+test('a retained message keeps no memory but its own', async () => {
+  const { port, broker } = await startBroker();
+  const used = async (): Promise<number> => {
+    for (let run = 0; run < 3; run++) {
+      collectGarbage();
+      await new Promise<void>((resolve) => setTimeout(resolve, 10));
+    }
+    return process.memoryUsage().arrayBuffers;
+  };
+  const peer = await connectPeer(port, { clientId: 'c' });
+  const before = await used();
+  const payload = 'x'.repeat(100);
+  for (let i = 0; i < 500; i++) {
+    // Of many that are replaced soon, one stays.
+    for (let j = 0; j < 50; j++) peer.send(publishPacket(`often/${j}`, payload, { retain: true }));
+    peer.send(publishPacket(`once/client/${i}`, payload, { retain: true }));
+    for (let j = 0; j < 50; j++) await broker.publish({ topic: `often/${j}`, payload, retain: true });
+    await broker.publish({ topic: `once/program/${i}`, payload, retain: true });
+    await peer.ping();
+  }
+  expect(broker.metrics.retainedNow).toBe(1_050);
+  expect((await used()) - before).toBeLessThan(1_000_000);
 });
 
 test('a retained message that comes back, because the one after it could not be stored, still expires', async () => {

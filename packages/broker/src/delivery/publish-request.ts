@@ -83,7 +83,8 @@ export function routeRaw(
   message.payloadBytes = raw.payload;
   message.payloadStart = 0;
   message.payloadEnd = raw.payload.length;
-  message.ownsPayload = true;
+  // What is retained gets memory of its own, not the part of a larger buffer that `Buffer.from` makes of a text.
+  message.ownsPayload = !raw.retain || raw.payload.length === raw.payload.buffer.byteLength;
   message.propertiesBytes = raw.properties ?? NO_BYTES;
   message.propertiesStart = 0;
   message.propertiesEnd = message.propertiesBytes.length;

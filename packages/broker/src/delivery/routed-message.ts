@@ -116,7 +116,7 @@ export class RoutedMessage {
   /** The payload as bytes that do not change before the loan, if there is one, is released. */
   payloadToWrite(): Uint8Array {
     if (!this.ownsPayload) {
-      this.payloadBytes = copyOf(this.payloadBytes, this.payloadStart, this.payloadEnd);
+      this.payloadBytes = copyOf(this.payloadBytes, this.payloadStart, this.payloadEnd, this.retain);
       this.payloadEnd -= this.payloadStart;
       this.payloadStart = 0;
       this.ownsPayload = true;
@@ -135,7 +135,7 @@ export class RoutedMessage {
       retain: this.retain,
       properties:
         this.propertiesEnd > this.propertiesStart
-          ? copyOf(this.propertiesBytes, this.propertiesStart, this.propertiesEnd)
+          ? copyOf(this.propertiesBytes, this.propertiesStart, this.propertiesEnd, this.retain)
           : undefined,
       expiresAt: this.expiresAt,
       publishedAt: this.publishedAt,
@@ -202,8 +202,10 @@ export class RoutedMessage {
 
 const NO_IDS: readonly number[] = [];
 
-function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const copy = Buffer.allocUnsafe(end - start);
+/** Node cuts small buffers out of larger ones. One that is kept for long would keep the memory of all its neighbours. */
+function copyOf(bytes: Uint8Array, start: number, end: number, isKeptLong: boolean): Uint8Array {
+  const size = end - start;
+  const copy = isKeptLong ? Buffer.allocUnsafeSlow(size) : Buffer.allocUnsafe(size);
   copy.set(bytes.subarray(start, end));
   return copy;
 }
