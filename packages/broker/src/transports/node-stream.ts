@@ -38,7 +38,7 @@ export class NodeStream implements ByteStream {
 
   start(handler: ByteStreamHandler): void {
     const stream: OwnedStream = this.stream;
-    stream[OWNER] = { handler, error: undefined };
+    stream[OWNER] = { handler, error: undefined, isPaused: false, hasEnded: false };
     stream.on('error', onError);
     stream.on('drain', onDrain);
     stream.on('end', onEnd);
@@ -61,11 +61,16 @@ export class NodeStream implements ByteStream {
   }
 
   pause(): void {
+    const owner = (this.stream as OwnedStream)[OWNER];
+    if (owner !== undefined) owner.isPaused = true;
     this.stream.pause();
   }
 
   resume(): void {
+    const owner = (this.stream as OwnedStream)[OWNER];
+    if (owner !== undefined) owner.isPaused = false;
     this.stream.resume();
+    if (owner?.hasEnded === true) owner.handler.onEnd();
   }
 
   end(_isGone: boolean): void {
@@ -84,6 +89,8 @@ const OWNER = Symbol('the handler of a stream');
 interface Owner {
   readonly handler: ByteStreamHandler;
   error: Error | undefined;
+  isPaused: boolean;
+  hasEnded: boolean;
 }
 
 type OwnedStream = Duplex & { [OWNER]?: Owner };
@@ -96,8 +103,12 @@ function onDrain(this: OwnedStream): void {
   this[OWNER]?.handler.onDrain();
 }
 
+/** A socket sees its end also while it is paused; the broker hears of it when it has handled what came before. */
 function onEnd(this: OwnedStream): void {
-  this[OWNER]?.handler.onEnd();
+  const owner = this[OWNER];
+  if (owner === undefined) return;
+  owner.hasEnded = true;
+  if (!owner.isPaused) owner.handler.onEnd();
 }
 
 function onError(this: OwnedStream, error: Error): void {
