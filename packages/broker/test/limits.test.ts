@@ -155,6 +155,50 @@ test('inflightMax: no more messages are on their way than that, although the cli
   expect(decode.publish(await receiver.expect(packetType.PUBLISH), 5).payload.toString()).toBe('2');
 });
 
+test('a client that never completes its QoS 2 messages runs out of packet ids, and nobody else notices', async () => {
+  const store = new MemoryStore();
+  const session = {
+    key: 1,
+    clientId: 'r',
+    username: undefined,
+    protocolVersion: 5,
+    expiryInterval: 100,
+  } as const;
+  store.putSession({ ...session, createdAt: 1, disconnectedAt: Date.now(), will: undefined });
+  store.putSubscription(1, {
+    filter: 't',
+    qos: 1,
+    noLocal: false,
+    retainAsPublished: false,
+    retainHandling: 0,
+    subscriptionId: 0,
+  });
+  for (let id = 1; id <= 65_535; id++) {
+    store.enqueue(
+      {
+        id,
+        topic: 't',
+        payload: Buffer.alloc(0),
+        qos: 2,
+        retain: false,
+        properties: undefined,
+        expiresAt: 0,
+        publishedAt: 1,
+        publisher: 'p',
+      },
+      [{ sessionKey: 1, qos: 2, retain: false, subscriptionIds: [], packetId: id }],
+    );
+    store.markReleased(1, id);
+  }
+  const { port, broker } = await startBroker({ store });
+  const peer = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  for (let i = 0; i < 65_535; i++) await peer.expect(packetType.PUBREL);
+  await broker.publish({ topic: 't', payload: 'more', qos: 1 });
+  await peer.ping();
+  peer.send(packet.pubcomp({ id: 77 }));
+  expect(decode.publish(await peer.expect(packetType.PUBLISH), 5).id).toBe(77);
+});
+
 test.for([
   ['drop-newest', ['0', '1']],
   ['drop-oldest', ['3', '4']],

@@ -7,6 +7,9 @@
 
 import type { Delivery } from './delivery.ts';
 
+/** Packet ids are two bytes, and 0 is none. */
+const PACKET_IDS = 65_535;
+
 export class Outbound {
   /** By packet id, in the order of sending, which is the order of sending again. [MQTT-4.6.0-1] */
   readonly inflight = new Map<number, Delivery>();
@@ -70,10 +73,18 @@ export class Outbound {
     return this.#queue.slice(this.#head);
   }
 
-  /** A packet id that is not in use, never 0. [MQTT-2.2.1-4] */
+  /**
+   * Whether one more message of QoS 1 or 2 may be sent. Packet ids can run out although the window is open, because what
+   * was released on earlier connections takes no place in it. [N58]
+   */
+  hasPlace(window: number): boolean {
+    return this.openCount < window && this.inflight.size < PACKET_IDS;
+  }
+
+  /** A packet id that is not in use, never 0; there has to be one. [MQTT-2.2.1-4] */
   takePacketId(): number {
     do {
-      this.#lastPacketId = this.#lastPacketId === 65_535 ? 1 : this.#lastPacketId + 1;
+      this.#lastPacketId = this.#lastPacketId === PACKET_IDS ? 1 : this.#lastPacketId + 1;
     } while (this.inflight.has(this.#lastPacketId));
     return this.#lastPacketId;
   }

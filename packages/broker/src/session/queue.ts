@@ -28,7 +28,7 @@ export function pump(session: Session): void {
       continue;
     }
     const next = outbound.peek();
-    if (next === undefined || (next.qos > 0 && outbound.openCount >= link.window)) break;
+    if (next === undefined || (next.qos > 0 && !outbound.hasPlace(link.window))) break;
     outbound.shift();
     sendNext(session, outbound, link, next, now);
   }

@@ -152,7 +152,7 @@ export class Session extends Subscriber {
       this.outbound ??= new Outbound();
       const outbound = this.outbound;
       if (
-        outbound.openCount < link.window &&
+        outbound.hasPlace(link.window) &&
         outbound.length === 0 &&
         outbound.resend.length === 0 &&
         !outbound.isLoading &&
