@@ -414,3 +414,17 @@ test('a CONNACK that waits for the store and cannot be encoded costs its own con
   const other = await connectPeer(port, { clientId: 'other', clean: false, properties: expiry });
   await other.ping();
 });
+
+test('a message that was sent but could not be stored is not counted when its receiver goes without acknowledging it', async () => {
+  const store = new GatedStore();
+  const { port, broker } = await startBroker({ store });
+  const receiver = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  await subscribe(receiver, 't', 1);
+  store.isFull = true;
+  await expect(broker.publish({ topic: 't', payload: 'lost', qos: 1 })).rejects.toThrow('was not stored');
+  await receiver.expect(packetType.PUBLISH);
+  expect(broker.session('r')).toMatchObject({ inFlight: 1 });
+  receiver.destroy();
+  await until(() => broker.client('r') === undefined);
+  expect(broker.session('r')).toMatchObject({ queuedMessages: 0, queuedBytes: 0 });
+});

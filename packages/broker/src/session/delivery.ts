@@ -14,6 +14,8 @@ export class Delivery {
   packetId = 0;
   /** QoS 2: PUBREC was received; PUBREL goes out instead of PUBLISH from now on. [MQTT-4.3.3-6] */
   isReleased = false;
+  /** The store has no copy of it: it was sent, but its batch could not be written. */
+  isUnstored = false;
   /** Whether its PUBLISH went out on the present connection and takes a place in the window. */
   isOpen = false;
   /** It was taken out of the queue; a commit that fails later must not take it out again. */

@@ -362,8 +362,11 @@ export class Session extends Subscriber {
     if (this.queuedMessages > 0 && this.isPersistent) beginLoading(this);
   }
 
-  /** The connection is gone. What the store holds leaves the memory. */
+  /** The connection is gone. What the store holds leaves the memory, and what it does not hold is lost. */
   detach(): void {
+    for (const delivery of this.outbound?.inflight.values() ?? []) {
+      if (delivery.isUnstored) this.release(delivery);
+    }
     this.link = undefined;
     this.pending = undefined;
     this.outbound = undefined;

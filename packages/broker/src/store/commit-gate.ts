@@ -176,7 +176,10 @@ export class CommitGate {
     if (session.hasEnded || delivery.isDone) return;
     const outbound = session.outbound;
     if (delivery.packetId > 0 && outbound?.inflight.get(delivery.packetId) === delivery) {
-      if (delivery.qos === 1) return;
+      if (delivery.qos === 1) {
+        delivery.isUnstored = true;
+        return;
+      }
       outbound.inflight.delete(delivery.packetId);
       if (delivery.isOpen) outbound.openCount--;
     } else {
