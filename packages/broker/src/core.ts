@@ -22,7 +22,7 @@ import type { SessionLink } from './session/session-link.ts';
 import type { Subscriber } from './session/subscriber.ts';
 import { publishWill } from './session/will.ts';
 import { CommitGate } from './store/commit-gate.ts';
-import type { Store, StoredMessage, StoreState } from './store/store.ts';
+import { DeliveryState, type Store, type StoredMessage, type StoreState } from './store/store.ts';
 import { TimingWheel } from './timing-wheel.ts';
 
 /** What a core is made of. */
@@ -153,17 +153,21 @@ export class Core {
 
   async #trim(session: Session): Promise<void> {
     const { queueMessagesMax, queueBytesMax } = this.limits;
+    let lastId = 0;
     await Promise.resolve(); // The message that needs the room is about to be counted.
     try {
       while (
         !session.hasEnded &&
         (session.queuedMessages > queueMessagesMax || session.queuedBytes > queueBytesMax)
       ) {
-        const oldest = await this.store.readQueue(session.key, 0, TRIM_MESSAGES, TRIM_BYTES);
+        const oldest = await this.store.readQueue(session.key, lastId, TRIM_MESSAGES, TRIM_BYTES);
         // A client that has come meanwhile gets what there is.
         if (oldest.length === 0 || session.hasEnded || session.outbound !== undefined) return;
-        for (const { message } of oldest) {
+        for (const { message, state } of oldest) {
           if (session.queuedMessages <= queueMessagesMax && session.queuedBytes <= queueBytesMax) break;
+          lastId = message.id;
+          // What is on its way is sent again, and a released packet id stays with its message. [MQTT-4.4.0-1]
+          if (state !== DeliveryState.Queued) continue;
           session.queuedMessages--;
           session.queuedBytes -= message.payload.length;
           this.store.dequeue(session.key, message.id);

@@ -251,6 +251,25 @@ test('drop-oldest counts right when many messages overflow in one turn', async (
   expect(broker.session('r')?.queuedMessages).toBe(0);
 });
 
+test('drop-oldest takes nothing that is on its way to a client that is away [MQTT-4.4.0-1]', async () => {
+  const { port, broker } = await startBroker({
+    limits: { queueMessagesMax: 2, queueOverflow: 'drop-oldest' },
+  });
+  const first = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  await subscribe(first, 't', 2);
+  await broker.publish({ topic: 't', payload: 'received', qos: 2 });
+  const { id } = decode.publish(await first.expect(packetType.PUBLISH), 5);
+  first.send(packet.pubrec({ id }));
+  await first.expect(packetType.PUBREL);
+  first.destroy();
+  await until(() => broker.client('r') === undefined);
+  for (const payload of ['1', '2', '3']) await broker.publish({ topic: 't', payload, qos: 1 });
+  await until(() => broker.metrics.dropped['queue-full'] === 2);
+  const again = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  expect(decode.ack(await again.expect(packetType.PUBREL), 5).id).toBe(id);
+  expect(decode.publish(await again.expect(packetType.PUBLISH), 5).payload.toString()).toBe('3');
+});
+
 test('queueBytesMax bounds the payload bytes of one queue', async () => {
   const { port, broker } = await startBroker({ limits: { queueBytesMax: 1_000 } });
   const first = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
