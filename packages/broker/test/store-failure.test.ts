@@ -428,3 +428,19 @@ test('a message that was sent but could not be stored is not counted when its re
   await until(() => broker.client('r') === undefined);
   expect(broker.session('r')).toMatchObject({ queuedMessages: 0, queuedBytes: 0 });
 });
+
+test('of several retained messages that cannot be stored none remains', async () => {
+  const store = new GatedStore();
+  const { broker } = await startBroker({ store });
+  const publish = (payload: string) => broker.publish({ topic: 'r', payload, retain: true });
+  await publish('first');
+  store.isOpen = false;
+  const failing = [publish('second'), publish('third')];
+  await until(() => store.isCommitting);
+  failing.push(publish('fourth'));
+  const outcomes = Promise.allSettled(failing);
+  store.isFull = true;
+  store.finish(new Error('no space left'));
+  expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  expect([...broker.retained('r')].map(({ payload }) => Buffer.from(payload).toString())).toEqual(['first']);
+});

@@ -38,6 +38,8 @@ export class RetainedMessages {
   readonly tree = new RetainedTree<StoredMessage>();
   /** The deadline of each topic whose message has one: a message that is replaced must not stay in memory for it. */
   readonly #expiries = new LargeMap<RetainedExpiry>();
+  /** Messages that could not be stored, with those that they had replaced, which may be lost as well. */
+  readonly #lost = new WeakMap<StoredMessage, StoredMessage | undefined>();
 
   constructor(core: Core) {
     this.#core = core;
@@ -96,9 +98,12 @@ export class RetainedMessages {
 
   /** A message that could not be stored makes way for the one before it. */
   #restore(failed: StoredMessage, before: StoredMessage | undefined): void {
+    this.#lost.set(failed, before);
     if (this.tree.get(failed.topic) !== failed) return;
-    if (before !== undefined) {
-      this.#set(before);
+    let kept = before;
+    while (kept !== undefined && this.#lost.has(kept)) kept = this.#lost.get(kept);
+    if (kept !== undefined) {
+      this.#set(kept);
       return;
     }
     this.tree.delete(failed.topic);
