@@ -43,6 +43,12 @@ export class PageReader {
     this.#openedAt = openedAt;
   }
 
+  /** A read that failed in the middle of a page has left its beginning behind, which belongs to nobody else. */
+  #emptyWriter(): ByteWriter {
+    this.#writer.length = 0;
+    return this.#writer;
+  }
+
   /** All that is known of the sessions behind a key, but the messages themselves. */
   sessions(afterKey: number, count: number): SessionPage {
     const read = this.#statements;
@@ -61,7 +67,7 @@ export class PageReader {
 
   /** For each message: id, delivery bits, subscription identifiers and body with their lengths. */
   queue(sessionKey: number, afterId: number, countMax: number, bytesMax: number): Page<number> {
-    const to = this.#writer;
+    const to = this.#emptyWriter();
     let bytes = 0;
     let last = afterId;
     let count = 0;
@@ -80,7 +86,7 @@ export class PageReader {
 
   /** For each message: id, body with its length. */
   retained(afterTopic: Uint8Array | undefined, bytesMax: number): Page<Uint8Array> {
-    const to = this.#writer;
+    const to = this.#emptyWriter();
     for (const row of this.#statements.retained.iterate(bindable(afterTopic ?? noBytes), this.#openedAt)) {
       to.number(row.id as number);
       to.bytes(row.body as Uint8Array);
@@ -101,7 +107,7 @@ export class PageReader {
     afterKey: Uint8Array | undefined,
     bytesMax: number,
   ): Page<Uint8Array> {
-    const to = this.#writer;
+    const to = this.#emptyWriter();
     // With `afterKey` empty the first page begins with the prefix itself, later ones behind the last key.
     const rows =
       afterKey === undefined

@@ -6,7 +6,8 @@ import { expect, test } from 'vitest';
 import { SqliteStore, type StoreError } from '../src/index.ts';
 import { migrate } from '../src/migrations.ts';
 import { createFile } from '../src/open-database.ts';
-import { readNumber } from '../src/schema.ts';
+import { PageReader } from '../src/read-pages.ts';
+import { createSchema, readNumber } from '../src/schema.ts';
 import { openSqlite } from '../src/sqlite.ts';
 import {
   collect,
@@ -215,4 +216,18 @@ test('a migration that fails leaves the old format', async () => {
   expect(readNumber(database, 'PRAGMA user_version')).toBe(1);
   database.prepare('SELECT * FROM session').all();
   database.close();
+});
+
+test('a queue that cannot be read gives nothing of its own to others', () => {
+  const database = openSqlite(':memory:');
+  createSchema(database);
+  const insert = database.prepare('INSERT INTO queue VALUES (?, ?, 0, 0, 0, NULL, ?)');
+  insert.run(1, 1, Buffer.from('secret'));
+  insert.run(1, 2, null);
+  insert.run(2, 3, Buffer.from('own'));
+  const reader = new PageReader(database, 0);
+  expect(() => reader.queue(1, 0, 10, 1000)).toThrow();
+  const page = Buffer.from(reader.queue(2, 0, 10, 1000).bytes);
+  expect(page.includes('own')).toBe(true);
+  expect(page.includes('secret')).toBe(false);
 });
