@@ -25,7 +25,7 @@ import { type Database, openSqlite } from './sqlite.ts';
 
 const pageBytes = 4096;
 // Up to this size all pages are checked at the start; it takes about 100 ms. Damage in larger files shows when the
-// page is read.
+// page is read, or when a repair is asked for.
 const checkedBytesMax = 64 * 1024 * 1024;
 const readAheadBytesMax = 2 * 1024 * 1024 * 1024;
 // SQLite copies the write-ahead log into the database after so many pages (16 MiB), which bounds the log. Larger
@@ -85,7 +85,7 @@ function openExisting(file: string, settings: Settings, now: number): Database {
     checkIdentity(database, file);
     configure(database, settings);
     migrate(database, file, now);
-    checkContents(database, file);
+    checkContents(database, file, settings.repair);
     return database;
   } catch (error) {
     database.close();
@@ -185,9 +185,9 @@ function checkIdentity(database: Database, file: string): void {
   }
 }
 
-function checkContents(database: Database, file: string): void {
+function checkContents(database: Database, file: string, isThorough: boolean): void {
   for (const table of tables) database.prepare(`SELECT * FROM ${table} LIMIT 1`).get();
-  if (statSync(file).size <= checkedBytesMax) {
+  if (isThorough || statSync(file).size <= checkedBytesMax) {
     const verdict = String(Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0]);
     if (verdict !== 'ok') {
       throw new StoreError(

@@ -218,6 +218,24 @@ test('a migration that fails leaves the old format', async () => {
   database.close();
 });
 
+test('repair looks for damage in a file that is too large to be checked at every start', async () => {
+  const folder = await temporaryFolder();
+  const store = await openStore({ folder });
+  store.putSession(session(1));
+  for (let id = 1; id <= 2000; id++) store.enqueue(message(id), [target(1)]);
+  store.enqueue(message(2001, { payload: Buffer.alloc(65 * 1024 * 1024) }), [target(1)]);
+  await store.close();
+  const at = (await readFile(fileOf(folder))).indexOf('payload of 1000');
+  await overwrite(fileOf(folder), at - (at % pageBytes), Buffer.alloc(pageBytes, 0xff));
+
+  const repaired = await openStore({ folder, repair: true });
+  expect(repaired.repairReport?.incompleteTables).toEqual(['queue']);
+  expect(repaired.repairReport?.queuedMessages).toBeGreaterThan(1900);
+  const ids = await queuedIds(repaired, 1);
+  expect(ids).toHaveLength(repaired.repairReport!.queuedMessages);
+  expect(ids.at(-1)).toBe(2001);
+});
+
 test('a queue that cannot be read gives nothing of its own to others', () => {
   const database = openSqlite(':memory:');
   createSchema(database);
