@@ -209,7 +209,9 @@ export class SqliteStore implements Store {
       await this.#read('backup', { path });
       return;
     }
-    await this.commit();
+    // What was written until now has been, when a read is answered. Not by a commit of our own: the outcome of the open
+    // batch belongs to the broker, which refuses its messages if it fails.
+    await this.getValue('', '');
     const copier = new WorkerLink({ backupOf: storeFileOf(this.#settings.folder) }, () => undefined);
     try {
       await copier.request('backup', { path });

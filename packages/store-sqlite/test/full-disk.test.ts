@@ -95,6 +95,19 @@ test('a bound on the file: refusals by name, kept deletions, and recovery by its
   expect(Buffer.from((await again.getValue('space', 'key'))!).toString()).toBe('kept');
 });
 
+test('a backup takes no part in a commit: what the full disk refuses is refused to the one who wrote it', async () => {
+  const folder = await temporaryFolder();
+  const store = await openStore({ folder, fileBytesMax: 2 * 1024 * 1024, retryDelayMs: 60_000 });
+  store.putSession(session(1));
+  await store.commit();
+  const { ids } = await fillUntilRefused(store, 1);
+  store.enqueue(message(20_000), [target(1)]);
+  const backup = store.backup(join(folder, 'copy.db'));
+  await expect(store.commit()).rejects.toMatchObject({ code: 'TOBYMQ_STORE_FULL' });
+  await backup;
+  expect(await queuedIds(store, 1)).toEqual(ids);
+});
+
 const mounted = mountSmallDisk();
 
 // Without the right to mount, the file's own bound (above) is what stands for a full disk; this test then runs on it.
