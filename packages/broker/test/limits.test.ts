@@ -270,6 +270,34 @@ test('drop-oldest takes nothing that is on its way to a client that is away [MQT
   expect(decode.publish(await again.expect(packetType.PUBLISH), 5).payload.toString()).toBe('3');
 });
 
+test('queueWindowBytes: large messages wait in the store until there is room for them', async () => {
+  let readBytes = 0;
+  class CountingStore extends MemoryStore {
+    override async readQueue(...args: Parameters<MemoryStore['readQueue']>) {
+      const read = await super.readQueue(...args);
+      for (const { message } of read) readBytes += message.payload.length;
+      return read;
+    }
+  }
+  const limits = { inflightMax: 1, queueWindowBytes: 10_000 };
+  const { port, broker } = await startBroker({ store: new CountingStore(), limits });
+  const first = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  await subscribe(first, 't', 1);
+  first.destroy();
+  await until(() => broker.client('r') === undefined);
+  for (let i = 0; i < 50; i++) await broker.publish({ topic: 't', payload: 'x'.repeat(3_000), qos: 1 });
+  const again = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  await again.ping();
+  expect(readBytes).toBeLessThanOrEqual(15_000);
+  for (let i = 0; i < 50; i++) {
+    const { id } = decode.publish(await again.expect(packetType.PUBLISH), 5);
+    again.send(packet.puback({ id }));
+  }
+  await again.ping();
+  expect(readBytes).toBe(150_000);
+  expect(broker.session('r')).toMatchObject({ queuedMessages: 0, queuedBytes: 0 });
+});
+
 test('queueBytesMax bounds the payload bytes of one queue', async () => {
   const { port, broker } = await startBroker({ limits: { queueBytesMax: 1_000 } });
   const first = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });

@@ -32,10 +32,9 @@ export function pump(session: Session): void {
     outbound.shift();
     sendNext(session, outbound, link, next, now);
   }
-  const { queueWindowMessages } = session.core.limits;
-  if (!outbound.isLoading && outbound.length * 2 < queueWindowMessages && session.behind > 0) {
-    void refill(session, outbound);
-  }
+  const { queueWindowMessages, queueWindowBytes } = session.core.limits;
+  const isLow = outbound.length * 2 < queueWindowMessages && outbound.queueBytes * 2 <= queueWindowBytes;
+  if (!outbound.isLoading && isLow && session.behind > 0) void refill(session, outbound);
 }
 
 function sendAgain(
