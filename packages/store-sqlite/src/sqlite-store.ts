@@ -183,14 +183,17 @@ export class SqliteStore implements Store {
   ): AsyncIterable<readonly (readonly [key: string, value: Uint8Array])[]> {
     const where = { space: Buffer.from(space), prefix: Buffer.from(prefix), bytesMax: bytesPerPage };
     let page: Answers['values'] | undefined;
+    // What was not on disk when the first page was read comes last; looking again later, when some of it may be on disk
+    // and more may wait, would give keys twice or not at all.
+    let pending: Map<string, Uint8Array | undefined> | undefined;
     do {
       page = await this.#read('values', { ...where, afterKey: page?.next });
-      const pending = this.#pendingValues(space);
-      const values = decodeValues(page.bytes).filter(([key]) => !pending.has(key));
+      pending ??= this.#pendingValues(space);
+      const values = decodeValues(page.bytes).filter(([key]) => !pending?.has(key));
       if (values.length > 0) yield values;
     } while (page.next !== undefined);
     const unwritten: (readonly [string, Uint8Array])[] = [];
-    for (const [key, value] of this.#pendingValues(space)) {
+    for (const [key, value] of pending) {
       if (value !== undefined && key.startsWith(prefix)) unwritten.push([key, value]);
     }
     if (unwritten.length > 0) yield unwritten;

@@ -351,6 +351,23 @@ export function storeContract(name: string, open: () => Promise<ContractSubject>
       expect(keys).toEqual(Array.from({ length: 400 }, (_, i) => `key/${String(i).padStart(4, '0')}`));
     });
 
+    test('values that change while they are listed are listed once each', async () => {
+      const store = await written((writing) => {
+        for (const key of ['a', 'b', 'c']) writing.putValue('space', key, Buffer.from('before'));
+      });
+      const pages = store.listValues('space', '')[Symbol.asyncIterator]();
+      const listed: string[] = [];
+      const first = pages.next();
+      await Promise.resolve();
+      store.putValue('space', 'a', Buffer.from('after'));
+      for (let page = await first; page.done !== true; page = await pages.next()) {
+        listed.push(...page.value.map(([key]) => key));
+        await store.commit();
+        store.putValue('space', 'b', Buffer.from('after'));
+      }
+      expect(listed.sort()).toEqual(['a', 'b', 'c']);
+    });
+
     test('a read sees what was written before it, committed or not', async () => {
       const { store } = await open();
       store.putSession(session(1));
