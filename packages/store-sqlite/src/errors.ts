@@ -70,6 +70,9 @@ const sqliteCodes: Readonly<Record<number, StoreErrorCode>> = {
   26: 'TOBYMQ_STORE_FOREIGN', // SQLITE_NOTADB
 };
 
+// SQLITE_IOERR_SHMSIZE: the index of the log cannot grow, which is how a full disk shows when the store is opened.
+const shmSizeCode = 4874;
+
 const systemCodes: Readonly<Record<string, StoreErrorCode>> = {
   ENOSPC: 'TOBYMQ_STORE_FULL',
   EDQUOT: 'TOBYMQ_STORE_FULL',
@@ -82,7 +85,7 @@ const systemCodes: Readonly<Record<string, StoreErrorCode>> = {
 };
 
 const advice: Readonly<Partial<Record<StoreErrorCode, string>>> = {
-  TOBYMQ_STORE_FULL: 'there is no space left; free some, the server goes on by itself',
+  TOBYMQ_STORE_FULL: 'there is no space left; free some, a running server goes on by itself',
   TOBYMQ_STORE_IO: 'the file system refused to read or write; check the disk and the system log',
   TOBYMQ_STORE_NO_ACCESS: 'it cannot be opened or written; check owner and rights of the folder',
   TOBYMQ_STORE_DAMAGED:
@@ -102,6 +105,7 @@ export function asStoreError(error: unknown, file: string): StoreError {
 
 function codeOf(error: unknown): StoreErrorCode {
   const { errcode, code } = (error ?? {}) as { errcode?: unknown; code?: unknown };
+  if (errcode === shmSizeCode) return 'TOBYMQ_STORE_FULL';
   if (typeof errcode === 'number') return sqliteCodes[errcode & 0xff] ?? 'TOBYMQ_STORE_FAILED';
   if (typeof code === 'string') return systemCodes[code] ?? 'TOBYMQ_STORE_FAILED';
   return 'TOBYMQ_STORE_FAILED';

@@ -5,7 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { SqliteStore, StoreError } from '../src/index.ts';
+import { asStoreError } from '../src/errors.ts';
+import { SqliteStore, type StoreError } from '../src/index.ts';
 import {
   loadedSessions,
   message,
@@ -140,6 +141,25 @@ test(`a full ${mounted === undefined ? 'file' : 'file system'}: nothing committe
   expect(await queuedIds(again, 1)).toEqual([...first.ids, id]);
   expect((await loadedSessions(again)).get(1)!.inboundPacketIds).toEqual([5]);
   await again.close();
+});
+
+test('a disk that is full when the store is opened is called full', async () => {
+  const disk = mountSmallDisk();
+  const folder = disk ?? (await temporaryFolder());
+  if (disk !== undefined) onTestFinished(() => unmount(disk));
+  const store = new SqliteStore({ folder: join(folder, 'data') });
+  await store.open();
+  await store.close();
+  if (disk === undefined) {
+    // What SQLite says then.
+    expect(asStoreError({ errcode: 4874 }, folder).code).toBe('TOBYMQ_STORE_FULL');
+    return;
+  }
+  expect(() => writeFileSync(join(folder, 'ballast'), Buffer.alloc(8 * 1024 * 1024))).toThrow('ENOSPC');
+  await expect(store.open()).rejects.toMatchObject({ code: 'TOBYMQ_STORE_FULL' });
+  rmSync(join(folder, 'ballast'));
+  await store.open();
+  await store.close();
 });
 
 /** A file system of 8 MB in memory; undefined where this process may not mount one. */
