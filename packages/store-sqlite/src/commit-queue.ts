@@ -35,6 +35,7 @@ export class CommitQueue {
   #retryDelayMs: number;
   #retryTimer: NodeJS.Timeout | undefined;
   #dirty = false;
+  #isStopped = false;
 
   constructor(options: CommitQueueOptions) {
     this.#options = options;
@@ -78,6 +79,7 @@ export class CommitQueue {
 
   /** No retries any more. */
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#retryTimer);
   }
 
@@ -163,6 +165,8 @@ export class CommitQueue {
 
   #retryLater(): void {
     clearTimeout(this.#retryTimer);
+    // What is left would come into a store that was opened again, over what is newer.
+    if (this.#isStopped) return;
     this.#retryTimer = setTimeout(() => this.#retry(), this.#retryDelayMs);
     this.#retryTimer.unref();
   }

@@ -1,6 +1,6 @@
 // When batches leave, and what becomes of them when one fails: the commit queue with a worker that the test plays.
 
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { BatchApplier } from '../src/apply-batch.ts';
 import { CommitQueue } from '../src/commit-queue.ts';
 import { StoreError } from '../src/errors.ts';
@@ -139,4 +139,18 @@ test('what a failed batch keeps does not overwrite what was written after it', a
   (await batch(2)).succeed();
   await queue.commit();
   expect([count('session'), count('inbound')]).toEqual([1, 1]);
+});
+
+test('a queue that was stopped does not try again what fails after that', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { queue, sent, batch } = setUp();
+  queue.open.putInbound(1, 7);
+  const commit = queue.commit();
+  const first = await batch(1);
+  queue.stop();
+  first.fail();
+  await expect(commit).rejects.toThrow('full');
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(sent.length).toBe(1);
 });
