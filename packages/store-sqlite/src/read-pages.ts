@@ -49,8 +49,18 @@ export class PageReader {
     return this.#writer;
   }
 
-  /** All that is known of the sessions behind a key, but the messages themselves. */
+  /** All that is known of up to `count` sessions behind a key, but the messages themselves. */
   sessions(afterKey: number, count: number): SessionPage {
+    try {
+      return this.#readSessions(afterKey, count);
+    } catch (error) {
+      const isTooBig = (error as { errcode?: unknown }).errcode === SQLITE_TOOBIG;
+      if (!isTooBig || count === 1) throw error;
+      return this.sessions(afterKey, Math.ceil(count / 2));
+    }
+  }
+
+  #readSessions(afterKey: number, count: number): SessionPage {
     const read = this.#statements;
     const sessions = read.sessions.get(afterKey, count)!;
     const last = sessions.last as number | null;
@@ -125,6 +135,9 @@ export class PageReader {
 }
 
 const noBytes = new Uint8Array(0);
+
+// What comes of putting together a page of more than 1 GB, for example of sessions with very many subscriptions.
+const SQLITE_TOOBIG = 18;
 
 function prepareStatements(
   database: Database,

@@ -8,7 +8,7 @@ import { migrate } from '../src/migrations.ts';
 import { createFile } from '../src/open-database.ts';
 import { PageReader } from '../src/read-pages.ts';
 import { createSchema, readNumber } from '../src/schema.ts';
-import { openSqlite } from '../src/sqlite.ts';
+import { openSqlite, type SqliteValue, type Statement } from '../src/sqlite.ts';
 import {
   collect,
   loadedSessions,
@@ -248,4 +248,29 @@ test('a queue that cannot be read gives nothing of its own to others', () => {
   const page = Buffer.from(reader.queue(2, 0, 10, 1000).bytes);
   expect(page.includes('own')).toBe(true);
   expect(page.includes('secret')).toBe(false);
+});
+
+test('sessions of which SQLite cannot put a page together are read in smaller pages', () => {
+  const database = openSqlite(':memory:');
+  createSchema(database);
+  for (let key = 1; key <= 9; key++) {
+    database.prepare('INSERT INTO session VALUES (?, ?)').run(key, Buffer.from('record'));
+  }
+  const limit = (sql: string): Statement => {
+    const statement = database.prepare(sql);
+    const get = (...values: SqliteValue[]) => {
+      const row = statement.get(...values);
+      if (Number(row?.count ?? 0) <= 2) return row;
+      throw Object.assign(new Error('string or blob too big'), { errcode: 18 });
+    };
+    return { ...statement, get };
+  };
+  const reader = new PageReader({ ...database, prepare: limit }, 0);
+  const counts: number[] = [];
+  for (let after: number | undefined = -1; after !== undefined; ) {
+    const page = reader.sessions(after, 8);
+    counts.push(page.sessions.bytes.length / 'record'.length);
+    after = page.next;
+  }
+  expect(counts).toEqual([2, 2, 2, 2, 1]);
 });
