@@ -309,6 +309,25 @@ test('queueBytesMax bounds the payload bytes of one queue', async () => {
   expect(broker.metrics.dropped['queue-full']).toBe(1);
 });
 
+test('queueBytesMax with drop-oldest: a large message takes the room of several small ones, and is logged once', async () => {
+  const events: string[] = [];
+  const { port, broker } = await startBroker({
+    limits: { queueBytesMax: 1_000, queueOverflow: 'drop-oldest', inflightMax: 1 },
+    logger: { log: (_level, event) => events.push(event) },
+  });
+  const receiver = await connectPeer(port, { clientId: 'r' });
+  await subscribe(receiver, 't', 1);
+  const publish = (payload: string) => broker.publish({ topic: 't', payload, qos: 1 });
+  for (let i = 0; i < 20; i++) await publish('x'.repeat(50));
+  for (let i = 0; i < 5; i++) await publish('y'.repeat(600));
+  // One is on its way, which leaves room for one large message.
+  expect(broker.session('r')).toMatchObject({ queuedMessages: 1, queuedBytes: 600 });
+  await publish('z'.repeat(1_001));
+  expect(broker.session('r')).toMatchObject({ queuedMessages: 1, queuedBytes: 600 });
+  expect(broker.metrics.dropped['queue-full']).toBe(24);
+  expect(events.filter((event) => event === 'queue-full')).toHaveLength(1);
+});
+
 test('queueOverflow disconnect: the client is told 0x97 and its session ends', async () => {
   const { port, broker } = await startBroker({
     limits: { queueMessagesMax: 1, inflightMax: 1, queueOverflow: 'disconnect' },

@@ -253,13 +253,8 @@ export class Session extends Subscriber {
 
   /** Applies the limits of the queue; false if the message is not to be queued. */
   #makeRoom(message: RoutedMessage): boolean {
+    if (this.#hasRoom(message.payloadSize)) return true;
     const limits = this.core.limits;
-    if (
-      this.queuedMessages < limits.queueMessagesMax &&
-      this.queuedBytes + message.payloadSize <= limits.queueBytesMax
-    ) {
-      return true;
-    }
     if (!this.hasOverflowed) {
       this.hasOverflowed = true;
       this.core.logger.log('warn', 'queue-full', {
@@ -274,23 +269,32 @@ export class Session extends Subscriber {
       this.core.endOverflowing(this);
       return false;
     }
-    if (limits.queueOverflow === 'drop-oldest' && this.#dropOldest()) return true;
+    // What is larger than a whole queue is not worth what waits in it.
+    const isWorthIt = limits.queueOverflow === 'drop-oldest' && message.payloadSize <= limits.queueBytesMax;
+    if (isWorthIt && this.#dropOldest(message.payloadSize)) return true;
     this.drop('queue-full', message.topic);
     return false;
   }
 
-  #dropOldest(): boolean {
-    const oldest = this.outbound?.shift();
-    if (oldest !== undefined) {
-      this.release(oldest);
-      this.drop('queue-full', oldest.message.topic);
-      return true;
-    }
+  #hasRoom(payloadSize: number): boolean {
+    const { queueMessagesMax, queueBytesMax } = this.core.limits;
+    return this.queuedMessages < queueMessagesMax && this.queuedBytes + payloadSize <= queueBytesMax;
+  }
+
+  /** Makes room for a payload by what has waited longest; false if that is not enough. */
+  #dropOldest(payloadSize: number): boolean {
     if (this.isPersistent && this.link === undefined) {
       this.core.trimStoredQueue(this);
       return true;
     }
-    return false;
+    while (!this.#hasRoom(payloadSize)) {
+      const oldest = this.outbound?.shift();
+      if (oldest === undefined) return false;
+      this.release(oldest);
+      this.drop('queue-full', oldest.message.topic);
+    }
+    this.hasOverflowed = true; // The room was made and not found.
+    return true;
   }
 
   /** PUBACK: the delivery is done, whatever the reason code says. [MQTT-4.4.0-2] */
