@@ -352,6 +352,8 @@ test.each<[string, 'ws' | 'tls', string, string]>([
     address: host,
     reason: expect.stringContaining(reason),
   });
+});
+
 test('files beside a WebSocket: those that are there, and 404 for whatever else is asked for', async () => {
   const folder = join(directory, 'www');
   mkdirSync(folder);
