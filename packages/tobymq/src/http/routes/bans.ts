@@ -14,6 +14,9 @@ const banSchema = z
   })
   .openapi('Ban');
 
+/** A hundred years. A ban whose end is no date could not be listed any more, nor the others beside it. */
+const secondsMax = 100 * 365 * 86_400;
+
 const tag = 'Bans';
 const listRoute = declare(
   { method: 'get', path: '/bans', summary: 'Addresses, clients and users that are banned', tag },
@@ -37,6 +40,7 @@ const addRoute = declare(
               seconds: z
                 .number()
                 .positive()
+                .max(secondsMax)
                 .optional()
                 .describe('For how long. Default: until the server stops.'),
             }),
