@@ -199,6 +199,24 @@ test('bans: added, listed, in force, lifted', async () => {
   expect((await ask('DELETE', '/bans?kind=client&value=bad')).status).toBe(404);
 });
 
+test('a ban that ends after all times is refused, and the list of bans can be read', async () => {
+  const { ask } = await served();
+  expect((await ask('POST', '/bans', { kind: 'client', value: 'bad', seconds: 1e14 })).status).toBe(400);
+  expect(await ask('GET', '/bans')).toEqual({ status: 200, json: { bans: [] } });
+});
+
+test.each([
+  ['responseTopic', 'a/#'],
+  ['contentType', 'a\u0000b'],
+  ['messageExpiryInterval', 2 ** 32],
+])('a message whose %s cannot be sent is refused', async (name, value) => {
+  const { ask } = await served();
+  expect(await ask('POST', '/publish', { topic: 'a', [name]: value })).toMatchObject({
+    status: 400,
+    json: { code: 'TOBYMQ_REQUEST_INVALID', error: expect.stringContaining(name) },
+  });
+});
+
 test('the log level and the clients that are watched change while the server runs', async () => {
   const { ask, server } = await served();
   expect((await ask('PUT', '/log', { clients: ['watched'] })).json).toEqual({

@@ -2,7 +2,7 @@
 
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { RetainedMessage } from '@tobymq/broker';
-import { checkTopicFilter, checkTopicName } from '@tobymq/codec';
+import { CodecError, checkTopicFilter, checkTopicName } from '@tobymq/codec';
 import type { Server } from '../../server.ts';
 import { ApiError, declare, newRouter, page, payloadSchema, writePayload, z } from '../api.ts';
 
@@ -17,7 +17,7 @@ const bodySchema = z
     retain: z.boolean().default(false),
     contentType: z.string().optional(),
     responseTopic: z.string().optional(),
-    messageExpiryInterval: z.number().int().min(0).optional().describe('Seconds.'),
+    messageExpiryInterval: z.number().int().min(0).max(0xffff_ffff).optional().describe('Seconds.'),
     userProperties: z.array(z.tuple([z.string(), z.string()])).optional(),
   })
   .openapi('Message');
@@ -207,14 +207,20 @@ async function publish(
   message: z.infer<typeof bodySchema>,
 ): Promise<{ matched: number }> {
   const { payload, encoding, qos, retain, ...properties } = message;
-  const { matched } = await server.broker.publish({
-    topic,
-    payload: Buffer.from(payload, encoding),
-    qos,
-    retain,
-    properties,
-  });
-  return { matched };
+  try {
+    const { matched } = await server.broker.publish({
+      topic,
+      payload: Buffer.from(payload, encoding),
+      qos,
+      retain,
+      properties,
+    });
+    return { matched };
+  } catch (error) {
+    // Such as a response topic with a wildcard.
+    if (error instanceof CodecError) throw new ApiError(400, 'TOBYMQ_REQUEST_INVALID', error.message);
+    throw error;
+  }
 }
 
 function write({
