@@ -269,3 +269,24 @@ test('encrypted messages keep their order, also behind the certificate of their 
   expect(errors).toEqual([]);
   expect(seen).toEqual(numbers);
 });
+
+test('what waited on the server reaches the handlers of a program that starts again', async () => {
+  const { server, ana } = await account();
+  await ana.createBot('lamp', secretOf('lamp'));
+  const open = (): Promise<Bot> =>
+    connectBot(server.url, { id: 'lamp', secret: secretOf('lamp'), keepMessages: '1 h' });
+  const before = await open();
+  await before.follow(['#light']);
+  await before.close();
+  for (const n of [1, 2, 3]) await ana.send(n, ['#light']);
+  const lamp = await open();
+  onTestFinished(() => lamp.close());
+  const byHandler: unknown[] = [];
+  const inLoop: unknown[] = [];
+  lamp.on('#light', ({ payload }) => void byHandler.push(payload));
+  const messages = lamp.messages();
+  await ana.send(4, ['#light']);
+  for await (const { payload } of messages) if (inLoop.push(payload) === 4) break;
+  expect(inLoop).toEqual([1, 2, 3, 4]);
+  expect(byHandler).toEqual([1, 2, 3, 4]);
+});

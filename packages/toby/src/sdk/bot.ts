@@ -74,6 +74,7 @@ export async function connectBot(url: string, options: BotOptions): Promise<Bot>
     await client.close();
     throw error;
   }
+  bot.opened();
   return bot;
 }
 
@@ -90,6 +91,9 @@ export class Bot {
   readonly #handlers = new Map<string | typeof ANY_TAG, Set<MessageHandler>>();
   readonly #presenceHandlers = new Set<PresenceHandler>();
   readonly #feeds = new Set<Feed<BotMessage>>();
+  /** What had waited on the server comes before the program can have a handler; it is kept for the first one. */
+  readonly #early: BotMessage[] = [];
+  #isOpening = true;
 
   /** @internal Use `connectBot`. */
   constructor(
@@ -214,6 +218,7 @@ export class Bot {
     const handlers = this.#handlers.get(tag) ?? new Set();
     this.#handlers.set(tag, handlers);
     handlers.add(handler);
+    this.#handOutEarly();
     return { remove: () => void handlers.delete(handler) };
   }
 
@@ -234,6 +239,7 @@ export class Bot {
       (ended) => this.#feeds.delete(ended),
     );
     this.#feeds.add(feed);
+    this.#handOutEarly();
     return feed;
   }
 
@@ -249,6 +255,11 @@ export class Bot {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal The program has the bot from now on. */
+  opened(): void {
+    this.#isOpening = false;
   }
 
   /** @internal A message came into the inbox. */
@@ -267,7 +278,8 @@ export class Bot {
     for (const tag of message.tags) {
       if (this.#replies.settle(tag, message)) return;
     }
-    this.#handOut(message);
+    if (this.#isOpening || this.#early.length > 0) this.#keepEarly(message);
+    else this.#handOut(message);
   }
 
   #receiveFromServer(message: BotMessage): void {
@@ -277,6 +289,24 @@ export class Bot {
       return;
     }
     for (const tag of message.tags) this.#answers.settle(tag, message);
+  }
+
+  #keepEarly(message: BotMessage): void {
+    if (this.#early.length >= this.#waitingMessagesMax) {
+      this.#early.shift();
+      this.#report(
+        new TobyError('TOBYMQ_TOBY_OVERFLOW', 'nobody listens to the bot, the oldest message was dropped'),
+      );
+    }
+    this.#early.push(message);
+  }
+
+  /** Not at once: a program that sets up several handlers does so in one go. */
+  #handOutEarly(): void {
+    if (this.#early.length === 0) return;
+    queueMicrotask(() => {
+      for (const message of this.#early.splice(0)) this.#handOut(message);
+    });
   }
 
   #handOut(message: BotMessage): void {
