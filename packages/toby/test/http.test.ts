@@ -107,3 +107,20 @@ test('sign-up can be closed, need a token, and is rate limited', async () => {
   expect(await post(`${invited}/signup`, body('ana', 'for friends'))).toBe(201);
   expect(await post(`${invited}/signup`, body('ben', 'for friends'))).toBe(429);
 });
+
+test('a form with very many fields does not hold up the server', async () => {
+  const { server, bots } = await startAccount(['lamp']);
+  await bots[0].request('hooks-on', { sk: 's' });
+  const handle = tobyHttp(server.toby);
+  const names = Array.from({ length: 100_000 }, (_, i) => `f${i}`);
+  const body = `${names.join('&')}&f0=again&__proto__=own`;
+  const request = new Request('http://localhost/hook/lamp/s', {
+    method: 'POST',
+    body,
+    headers: { 'content-type': FORM },
+  });
+  expect((await handle(request, '::1'))?.status).toBe(200);
+  const { payload } = await bots[0].received();
+  expect(Object.keys(payload as object)).toEqual([...names, '__proto__']);
+  expect(payload).toMatchObject({ f0: ['', 'again'], f1: '' });
+});
