@@ -1,5 +1,8 @@
 // How often somebody may do something: a bucket that fills evenly over a minute or an hour. Buckets that are full again
-// are forgotten, so that the number of addresses and bots that ever came does not matter.
+// are forgotten, so that the number of addresses and bots that ever came does not matter. They are looked for each time that
+// the number of buckets has doubled, because a search for every newcomer would cost more the more there are.
+
+const SWEEP_SIZE_MIN = 10_000;
 
 interface Bucket {
   tokens: number;
@@ -10,6 +13,7 @@ export class RateLimit {
   readonly #periodMs: number;
   readonly #now: () => number;
   readonly #buckets = new Map<string, Bucket>();
+  #sweepAt = SWEEP_SIZE_MIN;
 
   constructor(periodMs: number, now: () => number) {
     this.#periodMs = periodMs;
@@ -22,11 +26,13 @@ export class RateLimit {
     const bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       if (countMax < 1) return false;
-      if (this.#buckets.size >= 10_000) this.#sweep(now);
+      if (this.#buckets.size >= this.#sweepAt) this.#sweep(now);
       this.#buckets.set(key, { tokens: countMax - 1, at: now });
       return true;
     }
-    bucket.tokens = Math.min(countMax, bucket.tokens + ((now - bucket.at) / this.#periodMs) * countMax);
+    // The clock may have been set back; that takes nothing away.
+    const elapsedMs = Math.max(0, now - bucket.at);
+    bucket.tokens = Math.min(countMax, bucket.tokens + (elapsedMs / this.#periodMs) * countMax);
     bucket.at = now;
     if (bucket.tokens < 1) return false;
     bucket.tokens -= 1;
@@ -37,5 +43,6 @@ export class RateLimit {
     for (const [key, bucket] of this.#buckets) {
       if (now - bucket.at >= this.#periodMs) this.#buckets.delete(key);
     }
+    this.#sweepAt = Math.max(SWEEP_SIZE_MIN, this.#buckets.size * 2);
   }
 }
