@@ -4,7 +4,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type TobyHttpOptions, tobyHttp } from '../src/server/index.ts';
-import { secretOf, startAccount, startServer, type TestServer } from './harness.ts';
+import { networkOf } from '../src/server/network.ts';
+import { quickHasher, secretOf, startAccount, startServer, type TestServer } from './harness.ts';
 
 /** Serves the handler with nothing but node:http, as any program could. */
 async function serveHttp(server: TestServer, options: TobyHttpOptions = {}): Promise<string> {
@@ -123,4 +124,76 @@ test('a form with very many fields does not hold up the server', async () => {
   const { payload } = await bots[0].received();
   expect(Object.keys(payload as object)).toEqual([...names, '__proto__']);
   expect(payload).toMatchObject({ f0: ['', 'again'], f1: '' });
+});
+
+test('guesses of hook secrets are limited before they cost a hash, and the right secret goes on', async () => {
+  let checks = 0;
+  const hasher = {
+    hash: quickHasher.hash,
+    verify: (hash: string, secret: string): Promise<boolean> => {
+      checks++;
+      return quickHasher.verify(hash, secret);
+    },
+  };
+  const { server, bots } = await startAccount(['lamp'], { hasher, limits: { hookGuessesPerHour: 3 } });
+  await bots[0].request('hooks-on', { sk: 'right' });
+  const handle = tobyHttp(server.toby);
+  const hook = async (secret: string, address: string): Promise<number | undefined> => {
+    const request = new Request(`http://localhost/hook/lamp/${secret}`, { method: 'POST', body: '1' });
+    return (await handle(request, address))?.status;
+  };
+  checks = 0;
+  const addresses = ['2001:db8::1', '2001:db8::2', '2001:db8:0:0:1::', '2001:db8::ffff', '2001:db8::1'];
+  const statuses: unknown[] = [];
+  for (const address of addresses) statuses.push(await hook('wrong', address));
+  expect(statuses).toEqual([403, 403, 403, 429, 429]);
+  expect(checks).toBe(3);
+  expect(await hook('right', '2001:db8::1')).toBe(200);
+  expect(await hook('wrong', '2001:db8:0:1::1')).toBe(403);
+});
+
+test.each([
+  ['192.0.2.7', '192.0.2.7'],
+  ['::ffff:192.0.2.7', '192.0.2.7'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:0DB8::1', '2001:db8:0:0::/64'],
+  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['64:ff9b:1:2::192.0.2.7', '64:ff9b:1:2::/64'],
+  ['', ''],
+])('limits take the address %s for %s', (address, network) => {
+  expect(networkOf(address)).toBe(network);
+});
+
+test('sign-ups of one IPv6 network are counted together', async () => {
+  const server = await startServer({ limits: { signupsPerHour: 1 } });
+  const handle = tobyHttp(server.toby, { signup: 'open' });
+  const signUp = async (username: string, address: string): Promise<number | undefined> => {
+    const body = JSON.stringify({ username, password: 'x' });
+    return (await handle(new Request('http://localhost/signup', { method: 'POST', body }), address))?.status;
+  };
+  expect(await signUp('ana', '2001:db8::1')).toBe(201);
+  expect(await signUp('ben', '2001:db8::2')).toBe(429);
+  expect(await signUp('cy', '2001:db8:1::1')).toBe(201);
+});
+
+test('a hook whose secret is replaced while its body comes is refused', async () => {
+  const { server, bots } = await startAccount(['lamp']);
+  await bots[0].request('hooks-on', { sk: 's' });
+  let send: (chunk: Uint8Array) => void = () => {};
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      send = (chunk) => {
+        controller.enqueue(chunk);
+        controller.close();
+      };
+    },
+  });
+  const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
+  const answer = tobyHttp(server.toby)(new Request('http://localhost/hook/lamp/s', init), '::1');
+  await bots[0].request('hooks-on', { sk: 'another' });
+  send(Buffer.from('"too late"'));
+  expect((await answer)?.status).toBe(403);
+  await bots[0].request('info');
+  expect(bots[0].unread).toEqual([]);
 });

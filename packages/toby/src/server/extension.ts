@@ -150,9 +150,13 @@ export class TobyExtension implements Extension {
     });
   }
 
-  /** True if the secret of a bot's web hook address is right. */
-  async isHookSecret(bot: BotRecord, secret: string): Promise<boolean> {
-    return bot.hookHash !== undefined && (await this.#secrets.verify(bot.hookHash, secret));
+  /** True if the secret of a bot's web hook address is right; `mayGuess` is asked before that costs a slow hash. */
+  async isHookSecret(bot: BotRecord, secret: string, mayGuess: () => boolean): Promise<boolean> {
+    const { hookHash } = bot;
+    if (hookHash === undefined) return false;
+    if (this.#secrets.isKnown(hookHash, secret)) return true;
+    if (!mayGuess()) throw new Refusal(429, 'too many hook secrets from this address, try again later');
+    return this.#secrets.verify(hookHash, secret);
   }
 
   async authenticate(request: AuthenticationRequest): Promise<AuthenticationAnswer> {

@@ -1,10 +1,11 @@
 // Web hooks and sign-up over HTTP, as a function from Request to Response that any HTTP server can mount.
 //
-//   POST /hook/<botId>/<hook secret>   the body goes to the bot:  200 · 202 kept for it · 403 · 404 · 413 · 503 offline
+//   POST /hook/<botId>/<hook secret>   the body goes to the bot:  200 · 202 kept · 403 · 404 · 413 · 429 · 503 offline
 //   POST /signup {username, password}  creates a user bot:        201 · 400 · 401 · 403 · 409 · 413 · 429
 
 import type { Json } from '../protocol.ts';
 import type { TobyExtension } from './extension.ts';
+import { networkOf } from './network.ts';
 import { RateLimit } from './rate.ts';
 import { Refusal, type RefusalStatus } from './refusal.ts';
 import { type Fields, textField } from './validate.ts';
@@ -31,13 +32,15 @@ const HOUR_MS = 3_600_000;
  */
 export function tobyHttp(toby: TobyExtension, options: TobyHttpOptions = {}): TobyHttpHandler {
   const attempts = new RateLimit(HOUR_MS, options.now ?? Date.now);
+  const guesses = new RateLimit(HOUR_MS, options.now ?? Date.now);
   return (request, remoteAddress) => {
     const path = new URL(request.url).pathname;
     const hook = /^\/hook\/([^/]+)\/([^/]+)$/.exec(path);
     if (hook !== null) {
       const [, botId, secret] = hook;
+      const mayGuess = (): boolean => guesses.take(networkOf(remoteAddress), toby.limits.hookGuessesPerHour);
       return answer(request, () =>
-        receiveHook(toby, request, part(botId), part(secret), options.queueHooks ?? true),
+        receiveHook(toby, request, part(botId), part(secret), mayGuess, options.queueHooks ?? true),
       );
     }
     if (path === '/signup')
@@ -61,13 +64,16 @@ async function receiveHook(
   request: Request,
   botId: string,
   secret: string,
+  mayGuess: () => boolean,
   queueHooks: boolean,
 ): Promise<number> {
   const bot = toby.accounts.get(botId);
   if (bot === undefined || bot.kind !== 'bot') throw new Refusal(404, `there is no bot "${botId}"`);
   if (bot.hookHash === undefined) throw new Refusal(403, `the web hooks of "${botId}" are off`);
-  if (!(await toby.isHookSecret(bot, secret))) throw new Refusal(403, 'wrong hook secret');
+  if (!(await toby.isHookSecret(bot, secret, mayGuess))) throw new Refusal(403, 'wrong hook secret');
   const payload = await readBody(request, toby.limits.hookBytes);
+  // A body may take minutes, and the secret may have been replaced meanwhile, or the bot.
+  if (toby.accounts.get(botId)?.hookHash !== bot.hookHash) throw new Refusal(403, 'wrong hook secret');
   const online = toby.isOnline(botId);
   if (!online && !(queueHooks && toby.isReachable(botId))) throw new Refusal(503, `"${botId}" is offline`);
   await toby.deliver(botId, { from: 'hook', payload, tags: [], ack: '' });
@@ -83,7 +89,7 @@ async function signUp(
 ): Promise<number> {
   const { signup = 'open' } = options;
   if (signup === 'closed') throw new Refusal(403, 'sign-up is closed on this server');
-  if (!attempts.take(remoteAddress, toby.limits.signupsPerHour)) {
+  if (!attempts.take(networkOf(remoteAddress), toby.limits.signupsPerHour)) {
     throw new Refusal(429, 'too many sign-ups from this address, try again in an hour');
   }
   const body = await readBody(request, toby.limits.hookBytes);

@@ -17,8 +17,10 @@ export interface TobyLimits {
   readonly hookBytes: number;
   /** Messages that one bot may send in a minute when its owner has set nothing else. */
   readonly messagesPerMinute: number;
-  /** Sign-ups that one address may try in an hour. */
+  /** Sign-ups that one address, or one IPv6 network of 64 bits, may try in an hour. */
   readonly signupsPerHour: number;
+  /** Secrets of web hooks that one address may try in an hour: each that is not known to be right costs a slow hash. */
+  readonly hookGuessesPerHour: number;
   /** How long a message is kept for an offline bot, in seconds. */
   readonly messageExpiry: number;
   /** How long a socket bot that was created may wait before it connects, in milliseconds; then it is removed. */
@@ -35,6 +37,7 @@ export const DEFAULT_TOBY_LIMITS: TobyLimits = {
   hookBytes: 1024 * 1024,
   messagesPerMinute: 60_000,
   signupsPerHour: 20,
+  hookGuessesPerHour: 600,
   messageExpiry: 7 * 24 * 3600,
   socketWaitMs: 10 * 60 * 1000,
 };
