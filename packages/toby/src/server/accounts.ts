@@ -38,8 +38,11 @@ const decoder = new TextDecoder();
 export class Accounts {
   readonly #values: ValueSpace;
   readonly #bots = new Map<string, BotRecord>();
-  /** Ids that a change is being written for, so that two creations of one id cannot both succeed. */
-  readonly #reserved = new Set<string>();
+  /**
+   * Ids whose bots are being created, with their owners: two creations of one id cannot both succeed, and both count where
+   * the number of bots is limited.
+   */
+  readonly #reserved = new Map<string, string>();
   /** The ids of the bots that a bot owns. */
   readonly #children = new Map<string, Set<string>>();
   /** Per account and tag: the ids of the standard bots that follow it. */
@@ -56,8 +59,9 @@ export class Accounts {
     }
   }
 
+  /** User bots, with those that are being created. */
   get userCount(): number {
-    return this.#userCount;
+    return this.#userCount + this.#reservedBy('');
   }
 
   get(id: string): BotRecord | undefined {
@@ -75,8 +79,9 @@ export class Accounts {
     return [...(this.#children.get(id) ?? [])];
   }
 
+  /** Bots that a bot owns, with those that are being created. */
   childCount(id: string): number {
-    return this.#children.get(id)?.size ?? 0;
+    return (this.#children.get(id)?.size ?? 0) + this.#reservedBy(id);
   }
 
   /** The user bot at the top of a bot's owners; the bot itself if it is one. */
@@ -106,17 +111,25 @@ export class Accounts {
    * meanwhile.
    */
   async create(record: Omit<BotRecord, 'secretHash'>, secretHash: () => Promise<string>): Promise<BotRecord> {
-    const { id } = record;
+    const { id, owner } = record;
     if (this.#bots.has(id) || this.#reserved.has(id)) throw new Refusal(409, `the id "${id}" is taken`);
-    this.#reserved.add(id);
+    this.#reserved.set(id, owner);
+    let complete: BotRecord;
     try {
-      const complete: BotRecord = { ...record, secretHash: await secretHash() };
-      await this.#write(complete);
-      this.#index(complete);
-      return complete;
+      complete = { ...record, secretHash: await secretHash() };
     } finally {
       this.#reserved.delete(id);
     }
+    // It may have been removed while the secret was hashed; from now on a removal finds the new bot.
+    if (owner !== '') this.require(owner);
+    this.#index(complete);
+    try {
+      await this.#write(complete);
+    } catch (error) {
+      if (this.#bots.get(id) === complete) this.#unindex(complete);
+      throw error;
+    }
+    return complete;
   }
 
   /** Replaces fields of a bot; what they are computed from is read at the moment of the change, not before a wait. */
@@ -137,15 +150,20 @@ export class Accounts {
     return after;
   }
 
-  /** Removes a bot with everything it owns; returns the ids that are gone, the deepest first. */
+  /**
+   * Removes a bot with everything it owns; returns the ids that are gone, the deepest first. All of them go at once, so that
+   * nothing can be added to what is being removed.
+   */
   async remove(id: string): Promise<readonly string[]> {
-    const record = this.require(id);
-    const gone: string[] = [];
-    for (const child of this.childrenOf(id)) gone.push(...(await this.remove(child)));
-    this.#unindex(record);
-    await this.#values.delete(KEY_PREFIX + id);
-    gone.push(id);
-    return gone;
+    const records = this.#withChildren(this.require(id));
+    for (const record of records) this.#unindex(record);
+    try {
+      await Promise.all(records.map((record) => this.#values.delete(KEY_PREFIX + record.id)));
+    } catch (error) {
+      for (const record of records) if (!this.#bots.has(record.id)) this.#index(record);
+      throw error;
+    }
+    return records.map((record) => record.id);
   }
 
   info(id: string): BotInfo {
@@ -167,6 +185,18 @@ export class Accounts {
   /** All bots of a kind, for the clean-up at the start. */
   *ofKind(kind: BotKind): Iterable<BotRecord> {
     for (const record of this.#bots.values()) if (record.kind === kind) yield record;
+  }
+
+  /** A bot behind everything it owns. */
+  #withChildren(record: BotRecord): readonly BotRecord[] {
+    const children = this.childrenOf(record.id).map((child) => this.require(child));
+    return [...children.flatMap((child) => this.#withChildren(child)), record];
+  }
+
+  #reservedBy(owner: string): number {
+    let count = 0;
+    for (const reservedBy of this.#reserved.values()) if (reservedBy === owner) count++;
+    return count;
   }
 
   #standardInfo(record: BotRecord): StandardBotInfo {

@@ -285,6 +285,7 @@ export class TobyExtension implements Extension {
   }
 
   #awaitSocket(id: string): void {
+    clearTimeout(this.#waitingSockets.get(id));
     const timer = setTimeout(() => {
       this.#waitingSockets.delete(id);
       if (!this.isOnline(id)) this.#removeSocket(id);
@@ -298,7 +299,11 @@ export class TobyExtension implements Extension {
     this.accounts
       .remove(id)
       .then(() => this.#context.expel(id, 'a socket bot ends with its connection'))
-      .catch((error) => this.#report(error));
+      .catch((error) => {
+        this.#report(error);
+        // It could not be removed from the store, so it is still there; later perhaps.
+        if (this.accounts.get(id) !== undefined) this.#awaitSocket(id);
+      });
   }
 
   #report(error: unknown): void {
