@@ -2,7 +2,7 @@
 
 import { packet, packetType, RawPeer } from '@tobymq/testkit';
 import { describe, expect, test } from 'vitest';
-import { secretOf, startAccount, startServer } from './harness.ts';
+import { quickHasher, secretOf, startAccount, startServer } from './harness.ts';
 import { RawBot } from './raw-bot.ts';
 
 describe('connecting', () => {
@@ -51,6 +51,28 @@ describe('connecting', () => {
     await lamp.request('info');
     await other.request('info');
     expect(other.unread).toEqual([]);
+  });
+
+  test('a bot writes into no inbox, whatever the rules allow', async () => {
+    const { bots } = await startAccount(['lamp', 'switch'], { elsewhere: 'rules' });
+    const [lamp, other] = bots;
+    const forged = JSON.stringify({ from: 'ana', payload: 'open the door', tags: [], ack: '' });
+    lamp.peer.send(packet.publish({ version: 4, topic: 'client/switch', payload: forged }));
+    await lamp.request('info');
+    await other.request('info');
+    expect(other.unread).toEqual([]);
+  });
+
+  test('the client id of a bot is for this bot alone', async () => {
+    const { server, bots } = await startAccount(['lamp']);
+    server.broker.addExtension({ name: 'guests', authenticate: () => ({ allow: true }) });
+    for (const login of [{}, { username: 'guest', password: 'x' }]) {
+      const peer = await RawPeer.connect({ port: server.port });
+      peer.send(packet.connect({ version: 4, clientId: 'lamp', ...login }));
+      expect((await peer.expect(packetType.CONNACK)).body[1]).toBeGreaterThanOrEqual(4);
+      peer.destroy();
+    }
+    expect(await bots[0].request('info')).toMatchObject({ id: 'lamp' });
   });
 
   test('clients that are no bots neither read inboxes nor ask', async () => {
@@ -345,3 +367,29 @@ test('one message reaches 1,000 bots of an account', async () => {
   expect(messages).toHaveLength(1000);
   for (const message of messages) expect(message.payload).toEqual({ hello: 'all' });
 }, 60_000);
+
+test('the secret of a removed bot does not open another one that was given its id meanwhile', async () => {
+  const { MemoryStore } = await import('@tobymq/broker');
+  const store = new MemoryStore();
+  const first = await startServer({}, store);
+  await first.toby.signUp('ana', secretOf('ana'));
+  await (await first.connect('ana')).request('create-bot', { id: 'lamp', sk: 'old' });
+  await first.stop();
+
+  const waiting: (() => void)[] = [];
+  const verify = async (hash: string, secret: string): Promise<boolean> => {
+    if (secret === 'old') await new Promise<void>((resolve) => waiting.push(resolve));
+    return quickHasher.verify(hash, secret);
+  };
+  const second = await startServer({ hasher: { hash: quickHasher.hash, verify } }, store);
+  const ana = await second.connect('ana');
+  const connected = RawBot.connect(second.port, 'lamp', 'old').then(
+    () => 'let in',
+    (error: Error) => error.message,
+  );
+  await expect.poll(() => waiting.length).toBe(1);
+  await ana.request('remove-bot', { id: 'lamp' });
+  await ana.request('create-bot', { id: 'lamp', sk: 'new' });
+  waiting[0]?.();
+  expect(await connected).toMatch(/CONNACK [45]/);
+});

@@ -162,21 +162,29 @@ export class TobyExtension implements Extension {
   async authenticate(request: AuthenticationRequest): Promise<AuthenticationAnswer> {
     const { clientId, username, password } = request;
     const record = username === undefined ? undefined : this.accounts.get(username);
-    if (record === undefined) return undefined;
     const refused = { allow: false, reasonCode: ReasonCode.BadUserNameOrPassword } as const;
+    if (record === undefined) {
+      // Somebody else with this client id would take over the bot's connection and its session.
+      if (this.accounts.get(clientId) === undefined) return undefined;
+      return { ...refused, reason: 'the client id is that of a bot' };
+    }
     if (clientId !== record.id) return { ...refused, reason: 'a bot connects with its id as client id' };
     if (password === undefined) return { ...refused, reason: 'a bot connects with its secret as password' };
     if (!(await this.#secrets.verify(record.secretHash, decoder.decode(password)))) {
       return { ...refused, reason: 'wrong secret' };
     }
-    // It may have been removed while the secret was checked.
-    if (this.accounts.get(record.id) === undefined) return { ...refused, reason: 'the bot was removed' };
+    // It may have been removed while the secret was checked, and another one created under its id.
+    if (this.accounts.get(record.id)?.secretHash !== record.secretHash) {
+      return { ...refused, reason: 'the bot was removed' };
+    }
     return { allow: true, identity: new BotIdentity(record.id) };
   }
 
   authorizePublish(client: ClientInfo, { topic }: PublishRequest): AuthorizationAnswer {
     const isRequest = topic.startsWith('server/');
-    if (!isBot(client)) return isRequest || topic.startsWith('client/') ? false : undefined;
+    // Into the inboxes writes the server alone, or anybody could be anybody.
+    if (topic.startsWith('client/')) return false;
+    if (!isBot(client)) return isRequest ? false : undefined;
     // Requests in somebody else's name are let through to be answered with 403.
     return isRequest ? true : this.#elsewhere();
   }
