@@ -151,3 +151,44 @@ test('an identity survives export and import', async () => {
   const envelope = await seal(sender.identity, [lamp.certificate], [1, 2, 3], NOW);
   expect(await open([await importIdentity(stored)], directory, envelope)).toEqual([1, 2, 3]);
 });
+
+test('withdrawn keys are not certified again by the request that certified them first', async () => {
+  const owner = await generateIdentity('ana');
+  const lamp = await generateIdentity('lamp');
+  const recorded = await requestEnrolment(lamp, CODE);
+  const current = await revoke(owner, await certify(owner, recorded, { code: CODE }, NOW), NOW);
+  expect(await codeOf(certify(owner, recorded, { code: CODE, current }, NOW))).toBe('TOBYMQ_KEY_REVOKED');
+  const replacement = await requestEnrolment(await generateIdentity('lamp'), CODE);
+  expect(await certify(owner, replacement, { code: CODE, current }, NOW)).toMatchObject({ revoked: false });
+});
+
+test('withdrawn keys are not believed either when the bot has got new ones', async () => {
+  const { owner, members, directory } = await account('switch', 'lamp');
+  const [stolen, lamp] = members as [Member, Member];
+  const current = await revoke(owner, stolen.certificate, NOW);
+  await directory.add(current);
+  const fresh = await generateIdentity('switch');
+  await directory.add(
+    await certify(owner, await requestEnrolment(fresh, CODE), { code: CODE, current }, NOW),
+  );
+  const forged = await seal(stolen.identity, [lamp.certificate], 'open the door', NOW);
+  expect(await codeOf(open([lamp.identity], directory, forged))).toBe('TOBYMQ_KEY_UNKNOWN');
+});
+
+test('keys before a rotation count for a day, however often the new ones are certified', async () => {
+  let now = NOW;
+  const owner = await generateIdentity('ana');
+  const directory = new KeyDirectory(owner.publicKeys.sign, () => now);
+  const [old, next] = [await generateIdentity('lamp'), await generateIdentity('lamp')];
+  let current = await certify(owner, await requestEnrolment(old, CODE), { code: CODE }, now);
+  await directory.add(current);
+  current = await certify(owner, await requestRotation(old, next), { current }, now);
+  await directory.add(current);
+  now += 12 * 3600 * 1000;
+  const again = await requestEnrolment(next, CODE);
+  current = await certify(owner, again, { code: CODE, current }, now);
+  await directory.add(current);
+  expect(directory.sender('lamp', old.publicKeys.keyId).publicKeys).toEqual(old.publicKeys);
+  now += 12 * 3600 * 1000;
+  expect(() => directory.sender('lamp', old.publicKeys.keyId)).toThrow(/is not certified/);
+});

@@ -58,6 +58,13 @@ export async function certify(
 ): Promise<Certificate> {
   const { botId, publicKeys, proof } = request;
   const bytes = requestBytes(botId, publicKeys);
+  // Whoever has the device has its code as well, and the server could send the first request once more.
+  if (trust.current?.revoked === true && trust.current.publicKeys.keyId === publicKeys.keyId) {
+    throw new EncryptionError(
+      'TOBYMQ_KEY_REVOKED',
+      `the keys of "${botId}" were withdrawn; it needs new ones`,
+    );
+  }
   if (!(await isProven(proof, bytes, trust))) {
     throw new EncryptionError(
       'TOBYMQ_ENROLMENT_INVALID',

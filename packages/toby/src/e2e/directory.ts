@@ -8,8 +8,9 @@ import { EncryptionError } from './errors.ts';
 const ROTATION_GRACE_MS = 24 * 3600 * 1000;
 
 interface Entry {
-  current: Certificate;
-  previous: Certificate | undefined;
+  readonly current: Certificate;
+  /** The keys before the last rotation, and when they were replaced. */
+  readonly previous: { readonly certificate: Certificate; readonly replacedAt: number } | undefined;
 }
 
 export class KeyDirectory {
@@ -30,8 +31,7 @@ export class KeyDirectory {
     }
     const entry = this.#entries.get(certificate.botId);
     if (entry !== undefined && certificate.serial <= entry.current.serial) return false;
-    const previous = certificate.revoked ? undefined : entry?.current;
-    this.#entries.set(certificate.botId, { current: certificate, previous });
+    this.#entries.set(certificate.botId, { current: certificate, previous: previousOf(entry, certificate) });
     return true;
   }
 
@@ -52,8 +52,9 @@ export class KeyDirectory {
     const current = this.recipient(botId);
     if (current.publicKeys.keyId === keyId) return current;
     const previous = this.#entries.get(botId)?.previous;
-    const isRecent = this.#now() - current.issuedAt < ROTATION_GRACE_MS;
-    if (previous !== undefined && previous.publicKeys.keyId === keyId && isRecent) return previous;
+    if (previous?.certificate.publicKeys.keyId === keyId) {
+      if (this.#now() - previous.replacedAt < ROTATION_GRACE_MS) return previous.certificate;
+    }
     throw new EncryptionError('TOBYMQ_KEY_UNKNOWN', `the key ${keyId} of "${botId}" is not certified`);
   }
 
@@ -67,4 +68,12 @@ export class KeyDirectory {
   certificates(): readonly Certificate[] {
     return [...this.#entries.values()].map(({ current }) => current);
   }
+}
+
+/** What was valid until the new certificate came: never keys that were withdrawn. */
+function previousOf(entry: Entry | undefined, next: Certificate): Entry['previous'] {
+  if (entry === undefined || next.revoked || entry.current.revoked) return undefined;
+  // The same keys again, as after a restart of the bot: those before them stay what they are.
+  if (entry.current.publicKeys.keyId === next.publicKeys.keyId) return entry.previous;
+  return { certificate: entry.current, replacedAt: next.issuedAt };
 }
