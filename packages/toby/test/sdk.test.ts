@@ -290,3 +290,29 @@ test('what waited on the server reaches the handlers of a program that starts ag
   expect(inLoop).toEqual([1, 2, 3, 4]);
   expect(byHandler).toEqual([1, 2, 3, 4]);
 });
+
+test('an encrypted message that is passed on in another name is refused', async () => {
+  const { ana, bots } = await account('lamp', 'switch', 'spy');
+  const [lamp, sender, spy] = bots as [Bot, Bot, Bot];
+  const owner = await generateIdentity('ana');
+  new KeyAuthority(ana, { identity: owner, codeOf: () => 'code' });
+  const errors: unknown[] = [];
+  const open = async (bot: Bot): Promise<EncryptedBot> =>
+    EncryptedBot.open(bot, {
+      identity: await generateIdentity(bot.id),
+      ownerSignKey: owner.publicKeys.sign,
+      code: 'code',
+      onError: (error) => errors.push(error),
+    });
+  const secureLamp = await open(lamp);
+  const secureSwitch = await open(sender);
+  await spy.follow(['#overheard']);
+  await lamp.follow(['#light']);
+  const seen: unknown[] = [];
+  secureLamp.on((payload) => void seen.push(payload));
+  const overheard = nextMessage(spy);
+  await secureSwitch.send('on', ['#overheard'], { to: ['lamp'] });
+  await spy.send((await overheard).payload, ['#light']);
+  await expect.poll(() => errors).toMatchObject([{ code: 'TOBYMQ_SIGNATURE_INVALID' }]);
+  expect(seen).toEqual([]);
+});

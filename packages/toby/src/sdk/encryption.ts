@@ -208,7 +208,8 @@ export class EncryptedBot {
   }
 
   #knows(keyId: string): boolean {
-    return this.directory.certificates().some(({ publicKeys }) => publicKeys.keyId === keyId);
+    const certificates = this.directory.certificates();
+    return certificates.some(({ publicKeys, revoked }) => publicKeys.keyId === keyId && !revoked);
   }
 
   /** Resolves when a condition holds after certificates arrived. */
@@ -231,7 +232,7 @@ export class EncryptedBot {
   }
 
   async #receive(message: BotMessage): Promise<void> {
-    const opened = this.#opened.then(() => this.#open(message.payload));
+    const opened = this.#opened.then(() => this.#open(message));
     // The next message waits for this one to be opened, and not for its handlers, which may wait for messages themselves.
     this.#opened = opened.catch(() => undefined);
     try {
@@ -244,13 +245,18 @@ export class EncryptedBot {
   }
 
   /** Learns certificates, or opens an envelope and returns what is in it. */
-  async #open(payload: Json): Promise<Json | undefined> {
+  async #open({ from, payload }: BotMessage): Promise<Json | undefined> {
     const certificates = fieldOf(payload, 'tobyCertificates') as Certificate[] | undefined;
     if (Array.isArray(certificates)) {
       await this.#learn(certificates);
       return undefined;
     }
     if (!isEnvelope(payload)) return undefined;
+    // Handlers are told who sent it by the server, and believe it because the sender has signed.
+    if (payload.from !== from) {
+      const message = `a message of "${payload.from}" was delivered as one of "${from}"`;
+      throw new EncryptionError('TOBYMQ_SIGNATURE_INVALID', message);
+    }
     const opened = await open(this.#identities, this.directory, payload);
     this.#replay.check(payload);
     return opened;
