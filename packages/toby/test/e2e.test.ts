@@ -3,6 +3,7 @@ import {
   type Certificate,
   certify,
   type EncryptionError,
+  type Envelope,
   exportIdentity,
   generateIdentity,
   type Identity,
@@ -191,4 +192,23 @@ test('keys before a rotation count for a day, however often the new ones are cer
   expect(directory.sender('lamp', old.publicKeys.keyId).publicKeys).toEqual(old.publicKeys);
   now += 12 * 3600 * 1000;
   expect(() => directory.sender('lamp', old.publicKeys.keyId)).toThrow(/is not certified/);
+});
+
+test('a message is not accepted again when very many others came after it', () => {
+  const guard = new ReplayGuard(() => NOW);
+  const message = (n: number): Envelope => ({ id: `id ${n}`, from: 'switch', sentAt: NOW + n }) as Envelope;
+  for (let n = 0; n <= 100_000; n++) guard.check(message(n));
+  for (const n of [0, 1, 100_000]) expect(() => guard.check(message(n))).toThrow(/came again/);
+  guard.check({ ...message(0), from: 'heater' });
+  guard.check(message(100_001));
+});
+
+test('a message of a sender whose clock is ahead is not accepted again either', () => {
+  let now = NOW;
+  const guard = new ReplayGuard(() => now, 60_000);
+  const message = (id: string, sentAt: number): Envelope => ({ id, from: 'switch', sentAt }) as Envelope;
+  guard.check(message('a', NOW + 30_000));
+  now += 70_000;
+  guard.check(message('b', now));
+  expect(() => guard.check(message('a', NOW + 30_000))).toThrow(/came again/);
 });
