@@ -10,6 +10,7 @@ import {
   type Json,
   KeyAuthority,
   requestEnrolment,
+  type StandardBotInfo,
 } from '../src/index.ts';
 import { secretOf, startServer, type TestServer } from './harness.ts';
 
@@ -94,6 +95,21 @@ describe('ask', () => {
     await expect(asker.ask('hello?', ['#nobody'], { signal: AbortSignal.abort(reason) })).rejects.toBe(
       reason,
     );
+  });
+
+  test('the tags of replies do not add up over the lives of a program', async () => {
+    const { server, ana, bots } = await account('asker');
+    const [before] = bots as [Bot];
+    ana.on((message) => ana.reply(message, 'here'));
+    await before.follow(['reply:mine']);
+    await Promise.all([before.ask('one', []), before.ask('two', [])]);
+    await before.close();
+    const asker = await connect(server, 'asker');
+    await Promise.all([asker.ask('three', []), asker.ask('four', [])]);
+    const { subscriptions } = (await asker.info()) as StandardBotInfo;
+    expect(subscriptions).toHaveLength(3);
+    expect(subscriptions).toContain('reply:mine');
+    expect((await asker.ask('five', [])).payload).toBe('here');
   });
 
   test('without a connection it rejects once, and leaves no rejection that nobody handles', async () => {
@@ -315,4 +331,22 @@ test('an encrypted message that is passed on in another name is refused', async 
   await spy.send((await overheard).payload, ['#light']);
   await expect.poll(() => errors).toMatchObject([{ code: 'TOBYMQ_SIGNATURE_INVALID' }]);
   expect(seen).toEqual([]);
+});
+
+test('a payload that is no JSON rejects, and nothing is left waiting', async () => {
+  const server = await startServer();
+  await server.toby.signUp('ana', secretOf('ana'));
+  const ana = await connectBot(server.url, { id: 'ana', secret: secretOf('ana'), requestTimeoutMs: 20 });
+  onTestFinished(() => ana.close());
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown): void => void unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  onTestFinished(() => void process.off('unhandledRejection', note));
+  const circle: Record<string, unknown> = {};
+  circle.itself = circle;
+  await expect(ana.send(circle as Json)).rejects.toThrow(TypeError);
+  await expect(ana.ask(circle as Json, [])).rejects.toThrow();
+  // Longer than a request waits.
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  expect(unhandled).toEqual([]);
 });

@@ -88,6 +88,7 @@ export class Bot {
   readonly #answers = new Pending();
   readonly #replies = new Pending();
   readonly #replyTags = new ReplyTags();
+  #hasTidied = false;
   readonly #handlers = new Map<string | typeof ANY_TAG, Set<MessageHandler>>();
   readonly #presenceHandlers = new Set<PresenceHandler>();
   readonly #feeds = new Set<Feed<BotMessage>>();
@@ -136,6 +137,7 @@ export class Bot {
   async ask(payload: Json, tags: readonly string[], options: CallOptions = {}): Promise<BotMessage> {
     let tag = this.#replyTags.reuse();
     if (tag === undefined) {
+      if (!this.#hasTidied) await this.#unfollowOldReplyTags(options);
       tag = this.#replyTags.create();
       await this.follow([tag], options);
     }
@@ -159,6 +161,14 @@ export class Bot {
       this.unfollow([tag]).catch(() => undefined);
       throw error;
     }
+  }
+
+  async #unfollowOldReplyTags(options: CallOptions): Promise<void> {
+    const info = await this.info(options);
+    const old = info.type === 'bot' ? [...this.#replyTags.strange(info.subscriptions)] : [];
+    // As many as a server surely takes in one request.
+    while (old.length > 0) await this.unfollow(old.splice(0, 50), options);
+    this.#hasTidied = true;
   }
 
   async follow(tags: readonly string[], options: CallOptions = {}): Promise<void> {
@@ -339,8 +349,9 @@ export class Bot {
     const { replyTo, ...body } = fields;
     const ack = typeof replyTo === 'string' ? replyTo : `ack:${randomId()}`;
     const timeoutMs = options.timeoutMs ?? this.#requestTimeoutMs;
-    const answer = this.#answers.wait(ack, { timeoutMs, signal: options.signal, what: `"${endpoint}"` });
+    // Before anything waits for the answer: what is no JSON throws here.
     const text = JSON.stringify({ ...body, ack });
+    const answer = this.#answers.wait(ack, { timeoutMs, signal: options.signal, what: `"${endpoint}"` });
     this.client
       .publish(requestTopic(this.id, endpoint), text, { qos: 1 })
       .catch((error) => this.#answers.fail(ack, error));
