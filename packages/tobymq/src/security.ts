@@ -117,30 +117,11 @@ export class SecurityExtension implements Extension {
     result: AuthenticationAnswer,
     request: AuthenticationRequest,
   ): AuthenticationAnswer | Promise<AuthenticationAnswer> {
-    if (!result?.allow) return this.#slowDown(result, request);
+    if (!result?.allow) return this.#throttle.slowDown(result, request);
     // The name may be another one, from a token or a certificate, and a ban may have come while it was looked for.
     const { username = request.username } = result;
     return this.#throttle.refusal({ clientId: request.clientId, username }) ?? result;
   }
-
-  #slowDown(
-    result: AuthenticationAnswer,
-    { remoteAddress }: AuthenticationRequest,
-  ): AuthenticationAnswer | Promise<AuthenticationAnswer> {
-    if (result === undefined || result.allow || !isGuess(result.reasonCode)) return result;
-    const delayMs = this.#throttle.failed(remoteAddress);
-    if (delayMs === 0) return result;
-    return new Promise((resolve) => setTimeout(() => resolve(result), delayMs));
-  }
-}
-
-/** A wrong name or password; not a service that is away. */
-function isGuess(reasonCode: number | undefined): boolean {
-  return (
-    reasonCode === undefined ||
-    reasonCode === ReasonCode.BadUserNameOrPassword ||
-    reasonCode === ReasonCode.NotAuthorized
-  );
 }
 
 function actorOf({ clientId, username, remoteAddress, identity }: ClientInfo): Actor {

@@ -168,7 +168,8 @@ export class Server {
   async #createToby(config: Config): Promise<TobyService | undefined> {
     if (config.toby === undefined) return undefined;
     const { createToby } = await import('./toby.ts');
-    return createToby(config.toby, (error) => this.log.log('error', 'toby-failed', { error }));
+    const onError = (error: unknown): void => this.log.log('error', 'toby-failed', { error });
+    return createToby(config.toby, this.throttle, onError);
   }
 
   async #watchPublishes(): Promise<void> {

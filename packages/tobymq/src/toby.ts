@@ -2,8 +2,16 @@
 // configuration has `toby:`.
 
 import { Buffer } from 'node:buffer';
-import { type SecretHasher, TobyExtension, type TobyHttpHandler, tobyHttp } from '@tobymq/toby/server';
+import type { AuthenticationAnswer, AuthenticationRequest } from '@tobymq/broker';
+import {
+  type SecretHasher,
+  TobyExtension,
+  type TobyHttpHandler,
+  type TobyOptions,
+  tobyHttp,
+} from '@tobymq/toby/server';
 import { hashPassword, parsePasswordHash, verifyPassword } from './auth/password-hash.ts';
+import type { Throttle } from './auth/throttle.ts';
 import { ConfigError } from './config/errors.ts';
 import type { TobyConfig } from './config/schema-toby.ts';
 
@@ -22,19 +30,40 @@ const hasher: SecretHasher = {
   },
 };
 
-export function createToby(config: TobyConfig, onError: (error: unknown) => void): TobyService {
+/** Bots are let in before the server's security is asked; bans and the limit of guesses hold for them all the same. */
+class ThrottledToby extends TobyExtension {
+  readonly #throttle: Throttle;
+
+  constructor(options: TobyOptions, throttle: Throttle) {
+    super(options);
+    this.#throttle = throttle;
+  }
+
+  override async authenticate(request: AuthenticationRequest): Promise<AuthenticationAnswer> {
+    const refusal = this.#throttle.refusal(request);
+    if (refusal) return refusal;
+    const answer = await super.authenticate(request);
+    if (!answer?.allow) return this.#throttle.slowDown(answer, request);
+    // A ban may have come while the secret was checked.
+    return this.#throttle.refusal(request) ?? answer;
+  }
+}
+
+export function createToby(
+  config: TobyConfig,
+  throttle: Throttle,
+  onError: (error: unknown) => void,
+): TobyService {
   const { signup, signupToken, elsewhere, queueHooks, hookSize, ...limits } = config;
   if (signup === 'invited' && signupToken === undefined) {
     throw ConfigError.of(
       'toby.signup is "invited", so toby.signupToken is needed: the token that invited people know',
     );
   }
-  const extension = new TobyExtension({
-    hasher,
-    elsewhere,
-    onError,
-    limits: { ...limits, hookBytes: hookSize },
-  });
+  const extension = new ThrottledToby(
+    { hasher, elsewhere, onError, limits: { ...limits, hookBytes: hookSize } },
+    throttle,
+  );
   const handleHttp = tobyHttp(extension, {
     signup:
       signup === 'invited' && signupToken !== undefined

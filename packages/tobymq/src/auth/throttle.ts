@@ -87,6 +87,17 @@ export class Throttle {
     return delay * 1000 * 2 ** Math.min(count - 1, delayDoublingsMax);
   }
 
+  /** Holds back the answer to a client that has guessed wrong. */
+  slowDown(
+    result: AuthenticationAnswer,
+    { remoteAddress }: Pick<AuthenticationRequest, 'remoteAddress'>,
+  ): AuthenticationAnswer | Promise<AuthenticationAnswer> {
+    if (result === undefined || result.allow || !isGuess(result.reasonCode)) return result;
+    const delayMs = this.failed(remoteAddress);
+    if (delayMs === 0) return result;
+    return new Promise((resolve) => setTimeout(() => resolve(result), delayMs));
+  }
+
   /** Counts a connection of a client, for those that come and go without end. */
   connected({ clientId, remoteAddress }: Pick<ClientInfo, 'clientId' | 'remoteAddress'>): void {
     const { enabled, flapping, ban } = this.#config;
@@ -142,6 +153,15 @@ export class Throttle {
     tallies.set(key, { count: 1, until: now + this.#config.window * 1000 });
     return 1;
   }
+}
+
+/** A wrong name or password; not a service that is away. */
+function isGuess(reasonCode: number | undefined): boolean {
+  return (
+    reasonCode === undefined ||
+    reasonCode === ReasonCode.BadUserNameOrPassword ||
+    reasonCode === ReasonCode.NotAuthorized
+  );
 }
 
 function bound(map: Map<string, unknown>): void {

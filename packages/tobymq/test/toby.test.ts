@@ -1,0 +1,43 @@
+// What the server's own defences mean for bots.
+
+import { RawPeer } from '@tobymq/testkit';
+import { expect, test } from 'vitest';
+import type { ConfigInput } from '../src/config/schema.ts';
+import type { Server } from '../src/server.ts';
+import { type Attempt, connect, portOf, startServer } from './harness.ts';
+
+const host = '127.0.0.1';
+
+async function serverWithAna(
+  more: ConfigInput = {},
+): Promise<{ server: Server; login: (secret: string) => Promise<Attempt> }> {
+  const server = await startServer({ toby: { signup: 'open' }, ...more });
+  const body = JSON.stringify({ username: 'ana', password: 'geheim' });
+  const request = new Request('http://localhost/signup', { method: 'POST', body });
+  expect((await server.tobyHttp?.(request, host))?.status).toBe(201);
+  const target = { host, port: portOf(server) };
+  return {
+    server,
+    login: (password) => connect(target, { clientId: 'ana', username: 'ana', password }),
+  };
+}
+
+test('an address that goes on guessing the secret of a bot is banned', async () => {
+  const { server, login } = await serverWithAna({
+    throttle: { failures: 3, delay: '10ms', ban: '1h', exempt: [] },
+  });
+  for (let attempt = 0; attempt < 3; attempt++) expect((await login('falsch')).reason).toBe(0x86);
+  expect(server.throttle.bans()).toMatchObject([{ kind: 'address', value: host }]);
+  const banned = await RawPeer.connect({ host, port: portOf(server) });
+  await banned.expectClose();
+  server.throttle.remove('address', host);
+  expect((await login('geheim')).reason).toBe(0);
+});
+
+test.each(['client', 'user'] as const)('a bot that is banned as a %s stays out', async (kind) => {
+  const { server, login } = await serverWithAna();
+  server.throttle.add({ kind, value: 'ana', reason: 'too loud', until: Number.POSITIVE_INFINITY });
+  expect((await login('geheim')).reason).toBe(0x8a);
+  server.throttle.remove(kind, 'ana');
+  expect((await login('geheim')).reason).toBe(0);
+});
