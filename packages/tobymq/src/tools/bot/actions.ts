@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Bot, Json, Permissions } from '@tobymq/toby';
 import { type CommandContext, CommandError, UsageError } from '../../commands/command.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { saveLogin } from './logins.ts';
+import { findLogin, saveLogin } from './logins.ts';
 import { withBot } from './run-bot.ts';
 import { requiredTags, tagsIn } from './tags.ts';
 
@@ -54,12 +54,15 @@ export const bots = action(async (bot, { stdout }) => {
   }
 });
 
-export const create = action(async (bot, { args, options, env, stdout }) => {
+export const create = action(async (bot, context) => {
+  const { args, options, env, stdout } = context;
   const id = required(args, 'ID');
   const secret = options.text('secret') ?? randomBytes(18).toString('base64url');
   await bot.createBot(id, secret);
-  const url = options.text('url');
-  if (options.flag('login')) await saveLogin(env, id, { url: url ?? 'mqtt://localhost', secret });
+  if (options.flag('login')) {
+    const url = options.text('url') ?? (await findLogin(context)).url;
+    await saveLogin(env, id, { url, secret });
+  }
   stdout.write(options.text('secret') === undefined ? `${id} ${secret}\n` : `${id}\n`);
 });
 

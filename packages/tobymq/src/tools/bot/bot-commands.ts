@@ -104,7 +104,11 @@ export const botCommands: readonly Command[] = [
   action('bots', 'List the bots of a user bot'),
   action('create', 'Create a standard bot and print its secret', {
     args: [id],
-    options: [{ name: 'login', description: 'Be that bot from now on' }, url, secret],
+    options: [
+      { name: 'login', description: 'Be that bot from now on' },
+      { ...url, description: 'The address to log in at', default: 'that of the user bot' },
+      secret,
+    ],
   }),
   action('remove', 'Remove a standard bot', { args: [id] }),
   action('createSocket', 'Create a socket bot and print its id and secret'),
