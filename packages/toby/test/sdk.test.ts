@@ -350,3 +350,18 @@ test('a payload that is no JSON rejects, and nothing is left waiting', async () 
   await new Promise((resolve) => setTimeout(resolve, 60));
   expect(unhandled).toEqual([]);
 });
+
+test('a connection that does not come back ends loops and calls with its reason', async () => {
+  const server = await startServer();
+  await server.toby.signUp('ana', secretOf('ana'));
+  const ana = await connectBot(server.url, { id: 'ana', secret: secretOf('ana'), reconnect: false });
+  onTestFinished(() => ana.close());
+  const loop = ana.messages();
+  const waiting = loop.next();
+  waiting.catch(() => undefined);
+  await server.stop();
+  await expect(waiting).rejects.toMatchObject({ name: 'ClientError' });
+  expect(await loop.next()).toEqual({ done: true, value: undefined });
+  expect(await ana.messages().next()).toEqual({ done: true, value: undefined });
+  await expect(ana.info()).rejects.toThrow();
+});

@@ -95,6 +95,7 @@ export class Bot {
   /** What had waited on the server comes before the program can have a handler; it is kept for the first one. */
   readonly #early: BotMessage[] = [];
   #isOpening = true;
+  #hasEnded = false;
 
   /** @internal Use `connectBot`. */
   constructor(
@@ -248,18 +249,15 @@ export class Bot {
         ),
       (ended) => this.#feeds.delete(ended),
     );
-    this.#feeds.add(feed);
+    if (this.#hasEnded) feed.close();
+    else this.#feeds.add(feed);
     this.#handOutEarly();
     return feed;
   }
 
   /** Disconnects. Calls that still wait are rejected, loops end. */
   async close(): Promise<void> {
-    const error = new TobyError('TOBYMQ_TOBY_CLOSED', `the bot "${this.id}" was closed`);
-    this.#answers.failAll(error);
-    this.#replies.failAll(error);
-    for (const feed of this.#feeds) feed.close();
-    this.#feeds.clear();
+    this.#end(new TobyError('TOBYMQ_TOBY_CLOSED', `the bot "${this.id}" was closed`), undefined);
     await this.client.close();
   }
 
@@ -270,6 +268,7 @@ export class Bot {
   /** @internal The program has the bot from now on. */
   opened(): void {
     this.#isOpening = false;
+    this.#endWithClient().catch(this.#report);
   }
 
   /** @internal A message came into the inbox. */
@@ -290,6 +289,20 @@ export class Bot {
     }
     if (this.#isOpening || this.#early.length > 0) this.#keepEarly(message);
     else this.#handOut(message);
+  }
+
+  /** A connection that does not come back ends what waits for it, or a loop would wait for ever. */
+  async #endWithClient(): Promise<void> {
+    for await (const state of this.client.states())
+      if (state.state === 'failed') this.#end(state.reason, state.reason);
+  }
+
+  #end(error: Error, ofLoops: Error | undefined): void {
+    this.#hasEnded = true;
+    this.#answers.failAll(error);
+    this.#replies.failAll(error);
+    for (const feed of this.#feeds) feed.close(ofLoops);
+    this.#feeds.clear();
   }
 
   #receiveFromServer(message: BotMessage): void {

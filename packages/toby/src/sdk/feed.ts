@@ -5,9 +5,10 @@ export class Feed<T> implements AsyncIterableIterator<T> {
   readonly #sizeMax: number;
   readonly #onOverflow: () => void;
   readonly #values: T[] = [];
-  readonly #takers: ((result: IteratorResult<T>) => void)[] = [];
+  readonly #takers: ((result: IteratorResult<T> | Promise<IteratorResult<T>>) => void)[] = [];
   readonly #onReturn: (feed: Feed<T>) => void;
   #isClosed = false;
+  #error: Error | undefined;
 
   constructor(sizeMax: number, onOverflow: () => void, onReturn: (feed: Feed<T>) => void) {
     this.#sizeMax = sizeMax;
@@ -29,16 +30,18 @@ export class Feed<T> implements AsyncIterableIterator<T> {
     this.#values.push(value);
   }
 
-  /** Ends the loops after what has already come. */
-  close(): void {
+  /** Ends the loops after what has already come; with an error they throw it. */
+  close(error?: Error): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const taker of this.#takers.splice(0)) taker({ done: true, value: undefined });
+    this.#error = error;
+    for (const taker of this.#takers.splice(0)) taker(this.#end());
   }
 
   next(): Promise<IteratorResult<T>> {
     const value = this.#values.shift();
     if (value !== undefined) return Promise.resolve({ done: false, value });
-    if (this.#isClosed) return Promise.resolve({ done: true, value: undefined });
+    if (this.#isClosed) return this.#end();
     return new Promise((resolve) => this.#takers.push(resolve));
   }
 
@@ -48,6 +51,13 @@ export class Feed<T> implements AsyncIterableIterator<T> {
     this.#values.length = 0;
     this.#onReturn(this);
     return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** An error is thrown once; then the loop is at its end. */
+  #end(): Promise<IteratorResult<T>> {
+    const error = this.#error;
+    this.#error = undefined;
+    return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error);
   }
 
   [Symbol.asyncIterator](): this {

@@ -133,3 +133,14 @@ test('the console sends what is typed and shows what comes', async () => {
   talk.child.stdin.write('/quit\n');
   expect((await talk.exit()).code).toBe(0);
 });
+
+test('a bot is created where its owner is, and listening ends with the connection', async () => {
+  const { url, http, bot, startBot, restart } = await startToby({ signup: 'open' });
+  await bot('signup', 'ana', '--http', http, '-L', url);
+  expect((await bot('create', 'lamp', '--login')).code).toBe(0);
+  expect(JSON.parse((await bot('info')).stdout)).toMatchObject({ id: 'lamp' });
+  const lamp = startBot('listen');
+  await lamp.line(/lamp is listening/);
+  await restart();
+  expect(await lamp.exit()).toMatchObject({ code: 4, stderr: expect.stringContaining('shutting down') });
+});
