@@ -1,5 +1,6 @@
 // The protocol of the existing clients, spoken by bare MQTT connections.
 
+import { MemoryStore, type Store } from '@tobymq/broker';
 import { packet, packetType, RawPeer } from '@tobymq/testkit';
 import { describe, expect, test } from 'vitest';
 import { quickHasher, secretOf, startAccount, startServer } from './harness.ts';
@@ -296,6 +297,38 @@ describe('presence', () => {
   });
 });
 
+test('a bot whose successor ends before its CONNACK has left', async () => {
+  /** Commits when it is told to. */
+  class HeldStore extends MemoryStore implements Store {
+    override readonly durable = true;
+    held: Promise<void> | undefined;
+
+    override async commit(): Promise<void> {
+      await this.held;
+    }
+  }
+  const store = new HeldStore();
+  const server = await startServer({ limits: { takeoverWaitMs: 50 } }, store);
+  await server.toby.signUp('ana', secretOf('ana'));
+  const ana = await server.connect('ana');
+  await ana.request('create-bot', { id: 'lamp', sk: secretOf('lamp') });
+  const lamp = await server.connect('lamp');
+  await ana.message(({ payload }) => 'online' in (payload as object));
+
+  let release: () => void = () => {};
+  store.held = new Promise((resolve) => {
+    release = resolve;
+  });
+  const successor = await RawPeer.connect({ port: server.port });
+  const login = { clientId: 'lamp', username: 'lamp', password: secretOf('lamp') };
+  successor.send(packet.connect({ version: 4, clean: false, ...login }));
+  await lamp.peer.expectClose();
+  successor.destroy();
+  await expect.poll(() => server.toby.isOnline('lamp')).toBe(false);
+  release();
+  expect(await ana.message(() => true)).toMatchObject({ payload: { offline: 'lamp' } });
+});
+
 describe('rules, quotas and offline bots', () => {
   test('permit decides which tags a bot may follow and send to, and how often', async () => {
     const { ana, bots } = await startAccount(['lamp']);
@@ -338,7 +371,6 @@ describe('rules, quotas and offline bots', () => {
 });
 
 test('accounts and follows survive a restart of the server', async () => {
-  const { MemoryStore } = await import('@tobymq/broker');
   const store = new MemoryStore();
   const first = await startServer({}, store);
   await first.toby.signUp('ana', secretOf('ana'));
@@ -369,7 +401,6 @@ test('one message reaches 1,000 bots of an account', async () => {
 }, 60_000);
 
 test('the secret of a removed bot does not open another one that was given its id meanwhile', async () => {
-  const { MemoryStore } = await import('@tobymq/broker');
   const store = new MemoryStore();
   const first = await startServer({}, store);
   await first.toby.signUp('ana', secretOf('ana'));

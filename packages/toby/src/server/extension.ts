@@ -80,6 +80,8 @@ export class TobyExtension implements Extension {
   readonly #now: () => number;
   readonly #online = new Set<string>();
   readonly #waitingSockets = new Map<string, NodeJS.Timeout>();
+  /** Bots that were taken over by a connection that is not there yet. */
+  readonly #takenOver = new Map<string, NodeJS.Timeout>();
   readonly #rate: RateLimit;
   #broker: Broker | undefined;
   #accounts: Accounts | undefined;
@@ -100,8 +102,10 @@ export class TobyExtension implements Extension {
   }
 
   stop(): void {
-    for (const timer of this.#waitingSockets.values()) clearTimeout(timer);
-    this.#waitingSockets.clear();
+    for (const timers of [this.#waitingSockets, this.#takenOver]) {
+      for (const timer of timers.values()) clearTimeout(timer);
+      timers.clear();
+    }
   }
 
   /** Creates a user bot; refused (409) when the name is taken. */
@@ -222,16 +226,33 @@ export class TobyExtension implements Extension {
   onConnected(client: ClientInfo): void {
     if (!isBot(client)) return;
     const { clientId } = client;
-    clearTimeout(this.#waitingSockets.get(clientId));
-    this.#waitingSockets.delete(clientId);
+    for (const timers of [this.#waitingSockets, this.#takenOver]) {
+      clearTimeout(timers.get(clientId));
+      timers.delete(clientId);
+    }
     if (this.#online.has(clientId)) return; // A takeover: it never left.
     this.#online.add(clientId);
     this.#tellOwner(clientId, { online: clientId });
   }
 
   onDisconnected(client: ClientInfo, info: DisconnectInfo): void {
-    const { clientId } = client;
-    if (!isBot(client) || info.reasonCode === ReasonCode.SessionTakenOver) return;
+    if (!isBot(client)) return;
+    if (info.reasonCode === ReasonCode.SessionTakenOver) this.#awaitSuccessor(client.clientId);
+    else this.#left(client.clientId);
+  }
+
+  /** The connection that takes over may end before its CONNACK, and then nobody is told of it. */
+  #awaitSuccessor(clientId: string): void {
+    clearTimeout(this.#takenOver.get(clientId));
+    const timer = setTimeout(() => {
+      this.#takenOver.delete(clientId);
+      if (this.#running.client(clientId) === undefined) this.#left(clientId);
+    }, this.limits.takeoverWaitMs);
+    timer.unref();
+    this.#takenOver.set(clientId, timer);
+  }
+
+  #left(clientId: string): void {
     if (!this.#online.delete(clientId)) return;
     this.#tellOwner(clientId, { offline: clientId });
     if (this.accounts.get(clientId)?.kind === 'socket') this.#removeSocket(clientId);

@@ -25,6 +25,8 @@ export interface TobyLimits {
   readonly messageExpiry: number;
   /** How long a socket bot that was created may wait before it connects, in milliseconds; then it is removed. */
   readonly socketWaitMs: number;
+  /** How long a connection that takes another one over may wait for its CONNACK, in milliseconds; then the bot has left. */
+  readonly takeoverWaitMs: number;
 }
 
 export const DEFAULT_TOBY_LIMITS: TobyLimits = {
@@ -40,4 +42,5 @@ export const DEFAULT_TOBY_LIMITS: TobyLimits = {
   hookGuessesPerHour: 600,
   messageExpiry: 7 * 24 * 3600,
   socketWaitMs: 10 * 60 * 1000,
+  takeoverWaitMs: 10_000,
 };
