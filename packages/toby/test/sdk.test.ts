@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   type Bot,
   type BotMessage,
+  type Certificate,
   connectBot,
   EncryptedBot,
   generateIdentity,
@@ -364,4 +365,53 @@ test('a connection that does not come back ends loops and calls with its reason'
   expect(await loop.next()).toEqual({ done: true, value: undefined });
   expect(await ana.messages().next()).toEqual({ done: true, value: undefined });
   await expect(ana.info()).rejects.toThrow();
+});
+
+test('a rotation that the owner answers too late counts all the same', async () => {
+  const { ana, bots } = await account('lamp', 'switch');
+  const [lamp, sender] = bots as [Bot, Bot];
+  const owner = await generateIdentity('ana');
+  let certificates: readonly Certificate[] = [];
+  const startAuthority = (): KeyAuthority =>
+    new KeyAuthority(ana, {
+      identity: owner,
+      codeOf: () => 'code',
+      certificates,
+      onIssued: (certificate) => {
+        certificates = [...certificates.filter(({ botId }) => botId !== certificate.botId), certificate];
+      },
+    });
+  const authority = startAuthority();
+  const errors: unknown[] = [];
+  const open = async (bot: Bot): Promise<EncryptedBot> =>
+    EncryptedBot.open(bot, {
+      identity: await generateIdentity(bot.id),
+      ownerSignKey: owner.publicKeys.sign,
+      code: 'code',
+      onError: (error) => errors.push(error),
+    });
+  const secureLamp = await open(lamp);
+  const secureSwitch = await open(sender);
+  const serialOf = (id: string): number | undefined =>
+    secureSwitch.directory.certificates().find(({ botId }) => botId === id)?.serial;
+  await lamp.follow(['#light']);
+  await sender.follow(['#answer']);
+
+  authority.close();
+  const missed = nextMessage(ana);
+  await expect(secureLamp.rotate({ timeoutMs: 100 })).rejects.toMatchObject({ code: 'TOBYMQ_TOBY_TIMEOUT' });
+  startAuthority();
+  // The owner comes back to the request that has waited for it.
+  await lamp.send((await missed).payload);
+  await expect.poll(() => serialOf('lamp')).toBe(2);
+
+  const heard = new Promise((resolve) => secureLamp.on(resolve));
+  await secureSwitch.send('on', ['#light'], { to: ['lamp'] });
+  expect(await heard).toBe('on');
+  await secureLamp.rotate();
+  const answered = new Promise((resolve) => secureSwitch.on(resolve));
+  await secureLamp.send('done', ['#answer'], { to: ['switch'] });
+  expect(await answered).toBe('done');
+  expect(serialOf('lamp')).toBe(3);
+  expect(errors).toEqual([]);
 });

@@ -137,7 +137,7 @@ export class EncryptedBot {
   #sealed: Promise<unknown> = Promise.resolve();
   /** So are messages opened: what comes behind a certificate may need it. */
   #opened: Promise<unknown> = Promise.resolve();
-  /** The current identity first, then the one before the last rotation. */
+  /** The certified identity first, the one before it, and those whose rotation the owner has not answered yet. */
   #identities: readonly Identity[];
 
   private constructor(bot: Bot, options: EncryptedBotOptions) {
@@ -187,10 +187,9 @@ export class EncryptedBot {
   async rotate(options: CallOptions = {}): Promise<Identity> {
     const old = this.#identities[0] as Identity;
     const next = await generateIdentity(this.bot.id);
-    // Known before the certificate is out, because others may use it before we hear of it.
-    this.#identities = [old, next];
+    // Known before the certificate is out, because others may use it before we hear of it: later than we wait, perhaps.
+    this.#identities = [...this.#identities, next];
     await this.#enrol(await requestRotation(old, next), options);
-    this.#identities = [next, old];
     return next;
   }
 
@@ -264,7 +263,22 @@ export class EncryptedBot {
 
   async #learn(certificates: readonly Certificate[]): Promise<void> {
     for (const certificate of certificates) await this.directory.add(certificate);
+    this.#useCertified();
     for (const check of [...this.#arrivals]) check();
+  }
+
+  /** Whatever the owner has certified last is what others believe and seal for. */
+  #useCertified(): void {
+    const certified = this.#identities.findIndex(({ publicKeys }) => this.#isCurrent(publicKeys.keyId));
+    if (certified <= 0) return;
+    const [before] = this.#identities as readonly [Identity, ...Identity[]];
+    const [next, ...later] = this.#identities.slice(certified) as [Identity, ...Identity[]];
+    this.#identities = [next, before, ...later];
+  }
+
+  #isCurrent(keyId: string): boolean {
+    const own = this.directory.certificates().find(({ botId }) => botId === this.bot.id);
+    return own?.publicKeys.keyId === keyId;
   }
 }
 
