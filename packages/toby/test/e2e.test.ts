@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import {
   type Certificate,
   certify,
@@ -211,4 +211,15 @@ test('a message of a sender whose clock is ahead is not accepted again either', 
   now += 70_000;
   guard.check(message('b', now));
   expect(() => guard.check(message('a', NOW + 30_000))).toThrow(/came again/);
+});
+
+test('a certificate that is known is not verified again', async () => {
+  const { members, directory } = await account('lamp');
+  const [lamp] = members as [Member];
+  const verify = vi.spyOn(crypto.subtle, 'verify');
+  onTestFinished(() => verify.mockRestore());
+  expect(await directory.add(lamp.certificate)).toBe(false);
+  expect(verify).not.toHaveBeenCalled();
+  const forged = { ...lamp.certificate, signature: lamp.certificate.signature.replace(/^./, '_') };
+  expect(await codeOf(directory.add(forged))).toBe('TOBYMQ_SIGNATURE_INVALID');
 });
