@@ -148,7 +148,7 @@ export class TobyExtension implements Extension {
   async deliver(botId: string, message: BotMessage): Promise<void> {
     await this.#running.publish({
       topic: inboxTopic(botId),
-      payload: encoder.encode(JSON.stringify(message)),
+      payload: encoder.encode(textOf(message)),
       qos: 1,
       properties: { messageExpiryInterval: this.limits.messageExpiry },
     });
@@ -342,4 +342,13 @@ export class TobyExtension implements Extension {
 
 function isBot(client: ClientInfo): boolean {
   return client.identity instanceof BotIdentity;
+}
+
+/** Some versions of Node write less deeply nested values than they read. */
+function textOf(message: BotMessage): string {
+  try {
+    return JSON.stringify(message);
+  } catch {
+    throw new Refusal(400, 'the payload is nested too deeply');
+  }
 }
