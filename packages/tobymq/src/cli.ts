@@ -6,11 +6,18 @@ import { type Command, CommandError, CommandValues, UsageError } from './command
 import { commandHelp, groupHelp, overview } from './commands/help.ts';
 import { closest, findCommand, parseCommandLine } from './commands/parse.ts';
 import { commands } from './commands/table.ts';
+import { endWithoutOutput } from './lost-output.ts';
 import { packageVersion } from './version.ts';
 
 const internalError = 70;
 const fileFaults = new Set(['EACCES', 'EEXIST', 'EISDIR', 'ENOENT', 'ENOSPC', 'ENOTDIR', 'EPERM', 'EROFS']);
 
+process.stdout.on('error', (error) => {
+  // Unless the command looks after it itself: a subscription ends in order, and a server goes on.
+  if (process.stdout.listenerCount('error') === 1) endWithoutOutput(error);
+});
+// Where even errors cannot be told, the exit code has to do.
+process.stderr.on('error', () => {});
 process.exitCode = await main(process.argv.slice(2));
 // After a fault of ours, something may still be open that would keep the process alive for ever.
 if (process.exitCode === internalError) process.exit();

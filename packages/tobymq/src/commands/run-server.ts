@@ -18,6 +18,8 @@ export interface SignalActions {
 /** Answers with the exit code when the server has stopped. */
 export function runUntilStopped(server: Server, actions: SignalActions = {}): Promise<number> {
   keepYoungGenerationSmall();
+  // Whoever read what was announced may be gone: no reason to stop serving.
+  process.stdout.on('error', () => {});
   const memory = new MemoryCare();
   return new Promise((resolve) => {
     let isStopping = false;

@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream';
 import type { Message } from '@tobymq/client';
 import type { MessageProperties } from '@tobymq/codec';
 import { UsageError } from '../commands/command.ts';
+import { endWithoutOutput } from '../lost-output.ts';
 import { parseFormat } from './format-string.ts';
 import { type Paint, painter } from './paint.ts';
 
@@ -121,7 +122,7 @@ export class PipeWriter {
     this.#stream = stream;
     stream.on('error', (error: NodeJS.ErrnoException) => {
       this.isClosed = true;
-      if (error.code !== 'EPIPE') throw error;
+      if (error.code !== 'EPIPE') endWithoutOutput(error);
       onClosed();
     });
   }

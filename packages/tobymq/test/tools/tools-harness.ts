@@ -6,7 +6,7 @@ import { Broker, type BrokerOptions, type Extension } from '@tobymq/broker';
 import { type ProcessResult, TestProcess } from '@tobymq/testkit';
 import { onTestFinished } from 'vitest';
 
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
 export interface ToolServer {
   readonly broker: Broker;
