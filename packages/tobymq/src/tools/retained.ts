@@ -111,13 +111,17 @@ function viewOf(filter: string): TopicPattern<Uint8Array, AnyKey> {
 async function retainedMessages(context: CommandContext, client: Client, filter: string): Promise<Message[]> {
   const progress = progressLine(context.stderr, 'retained messages');
   const found = new Map<string, Message>();
-  const subscription = client.subscribe(filter, { qos: 0, retainAsPublished: true });
+  const subscription = client.subscribe(filter, { qos: 0 });
   await subscription.ready;
+  let complete = quiet();
   for (;;) {
-    const next = await Promise.race([subscription.next(), quiet()]);
+    const next = await Promise.race([subscription.next(), complete]);
     if (next === undefined || next.done === true) break;
     const message = next.value as Message;
-    if (message.retain && message.payload.length > 0) found.set(message.topic, message);
+    // What is published in the meantime is no answer, and must not keep us here.
+    if (!message.retain) continue;
+    complete = quiet();
+    found.set(message.topic, message);
     progress.update(found.size);
   }
   progress.finish();

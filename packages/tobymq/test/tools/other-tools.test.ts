@@ -63,6 +63,17 @@ test('retained messages are set, listed, read and cleared', async () => {
   expect((await server.run(['retained', 'list'])).stdout).toBe('');
 });
 
+test('retained messages are listed while others are published without end', async () => {
+  const server = await startToolServer();
+  await server.run(['retained', 'set', 'home/lamp', 'on']);
+  const busy = setInterval(
+    () => void server.broker.publish({ topic: 'home/power', payload: '1', retain: true }),
+    50,
+  );
+  onTestFinished(() => clearInterval(busy));
+  expect((await server.run(['retained', 'list', 'home/#'])).stdout).toContain('home/lamp on\n');
+});
+
 test('kv watch prints what is there and each change', async () => {
   const server = await startToolServer();
   await server.run(['retained', 'set', 'cfg/a', '1']);
