@@ -19,7 +19,8 @@ export interface RenderOptions {
   readonly colors: boolean;
 }
 
-const strictText = new TextDecoder('utf-8', { fatal: true });
+// A byte order mark is part of the payload.
+const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The renderer for the options; a format that is none of the names is a format string. */
 export function renderer(options: RenderOptions): Render {
@@ -73,7 +74,8 @@ export function asJson(message: Message, at: Date): Record<string, unknown> {
     ...(message.duplicate ? { duplicate: true } : {}),
     ...(text === undefined
       ? { payloadBase64: Buffer.from(message.payload).toString('base64') }
-      : { payload: value === undefined ? text : value }),
+      : // A JSON text stays as it is: without its quotes it would be another payload, as null would be none.
+        { payload: value === undefined || value === null || typeof value === 'string' ? text : value }),
     ...propertiesAsJson(message.properties),
   };
 }

@@ -145,6 +145,24 @@ describe('sub', () => {
     expect(second).toMatchObject({ payloadBase64: '/w==' });
   });
 
+  test.each([
+    ['null', 'null'],
+    ['a JSON text', '"on"'],
+    ['a text with a byte order mark', '\ufeffon'],
+    ['a number', '21.5'],
+  ])('%s is the same payload behind sub --json and pub --json-lines', async (_what, payload) => {
+    const server = await startToolServer();
+    const sub = server.start(['sub', '--json', '-C', '1', 'a']);
+    await server.subscribed('a');
+    await server.broker.publish({ topic: 'a', payload });
+    const { stdout } = await sub.exit();
+    const copied = new Promise<string>((resolve) =>
+      server.broker.subscribe('a', (message) => resolve(Buffer.from(message.payload).toString())),
+    );
+    await server.run(['pub', '--json-lines'], stdout);
+    expect(await copied).toBe(payload);
+  });
+
   test('-F takes a format string, and a wrong one is told before connecting', async () => {
     const server = await startToolServer();
     const sub = server.start(['sub', '-F', '%t|%l|%x', '-C', '1', 'a']);
