@@ -3,11 +3,11 @@
 import { addAbortSignal } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Client, ClientError } from '@tobymq/client';
-import { type CommandContext, UsageError } from '../commands/command.ts';
+import { type CommandContext, CommandError, UsageError } from '../commands/command.ts';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
 import { progressLine } from './progress.ts';
 import { type MessageSource, messageSource } from './pub-source.ts';
-import { interruption, withClient } from './run-client.ts';
+import { asCommandError, interruption, WAIT_SECONDS_MAX, withClient } from './run-client.ts';
 
 /** Messages that may wait for their acknowledgement before more input is read. */
 const OPEN_MAX = 1000;
@@ -17,17 +17,27 @@ export async function run(context: CommandContext): Promise<number> {
   const timeoutSeconds = context.options.integer('timeout', 1, 86_400) ?? 30;
   const intervalMs = pace(context);
   const { signal, release } = interruption();
+  const lost = new AbortController();
+  const end = AbortSignal.any([signal, lost.signal]);
   // Whoever writes into standard input may be silent for hours.
-  addAbortSignal(signal, context.stdin);
+  addAbortSignal(end, context.stdin);
   try {
     return await withClient(
       context,
       { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]) },
-      (client) => publishAll(context, client, source, intervalMs, timeoutSeconds * 1000, signal),
+      (client) => {
+        void noticeLoss(client, lost);
+        return publishAll(context, client, source, intervalMs, timeoutSeconds * 1000, end);
+      },
     );
   } finally {
     release();
   }
+}
+
+/** Tells when the connection has ended, and why. */
+async function noticeLoss(client: Client, lost: AbortController): Promise<void> {
+  for await (const state of client.states()) if (state.state === 'failed') lost.abort(state.reason);
 }
 
 /** The time between two messages; 0 for as fast as they are accepted. */
@@ -45,12 +55,13 @@ async function publishAll(
   source: MessageSource,
   intervalMs: number,
   timeout: number,
-  signal: AbortSignal,
+  end: AbortSignal,
 ): Promise<number> {
   const progress = progressLine(context.stderr, 'messages');
   const open = new Set<Promise<void>>();
   let exitCode: number = ExitCode.Success;
   let done = 0;
+  let cut: unknown;
   const note = (code: number, text: string): void => {
     if (exitCode === ExitCode.Success) exitCode = code;
     if (!context.options.flag('quiet')) context.stderr.write(`tobymq pub: ${text}\n`);
@@ -59,8 +70,8 @@ async function publishAll(
   let count = 0;
   try {
     for await (const message of source.messages) {
-      if (signal.aborted) break;
-      await until(startedAt + count * intervalMs, signal);
+      end.throwIfAborted();
+      await until(startedAt + count * intervalMs, end);
       count++;
       const settled = client.publish({ ...message, timeout }).then(
         ({ reasonCode }) => {
@@ -75,18 +86,20 @@ async function publishAll(
       });
       open.add(tracked);
       if (open.size >= OPEN_MAX) await Promise.race(open);
-      if (!client.connected) break;
     }
   } catch (error) {
-    // Ctrl-C ends the input, and what was published is still waited for.
-    if (!signal.aborted) throw error;
+    // Ctrl-C and the end of the connection end the input, and what was published is still waited for.
+    if (!end.aborted) throw error;
+    cut = end.reason;
   }
   await Promise.all(open);
+  const loss = cut === undefined ? undefined : asCommandError(cut);
+  if (loss instanceof CommandError && exitCode === ExitCode.Success) note(loss.exitCode, loss.message);
   progress.finish();
   return exitCode;
 }
 
 function until(at: number, signal: AbortSignal): Promise<void> | undefined {
-  const ms = at - Date.now();
+  const ms = Math.min(at - Date.now(), WAIT_SECONDS_MAX * 1000);
   return ms <= 0 ? undefined : wait(ms, undefined, { signal });
 }

@@ -284,6 +284,33 @@ test.each([
   expect((await tool.exit()).code).toBe(0);
 });
 
+test.each([
+  ['waits for its input', []],
+  ['waits for the next turn', ['--rate', '0.001']],
+])('a server that ends is noticed while pub %s', async (_what, args) => {
+  const server = await startToolServer();
+  const published = new Promise<void>((resolve) => server.broker.subscribe('a', () => resolve()));
+  const tool = server.start(['pub', 'a', '--lines', ...args]);
+  tool.child.stdin.write('first\nsecond\n');
+  await published;
+  await server.broker.stop();
+  expect(await tool.exit()).toMatchObject({
+    code: 4,
+    stderr: expect.stringMatching(/^tobymq pub: the server ended the connection with 0x8b .*\n$/),
+  });
+});
+
+test('a rate that is lower than a timer can wait for is kept', async () => {
+  const server = await startToolServer();
+  const published = new Promise<void>((resolve) => server.broker.subscribe('a', () => resolve()));
+  const tool = server.start(['pub', 'a', 'x', '--repeat', '2', '--rate', '1e-9']);
+  await published;
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(server.broker.metrics.publishReceived).toBe(1);
+  tool.child.kill('SIGINT');
+  expect(await tool.exit()).toMatchObject({ code: 0, stderr: '' });
+});
+
 test('Ctrl-C ends sub cleanly', async () => {
   const server = await startToolServer();
   const sub = startTool(['sub', '-p', String(server.port), 'a']);
