@@ -134,7 +134,10 @@ async function webService(
 test('a web service decides, grants topics, and is asked once while its answer is remembered', async () => {
   const { url, asked } = await webService(({ username, password }) =>
     username === 'anna' && password === 'geheim'
-      ? { status: 200, json: { result: 'allow', acl: { publish: ['own/%c'], subscribe: ['own/#'] } } }
+      ? {
+          status: 200,
+          json: { result: 'allow', acl: { publish: ['own/%c'], subscribe: ['own/#', 'for/%c/#'] } },
+        }
       : { status: 403 },
   );
   const { login } = await serverWith([{ type: 'http', url, cache: '1m' }]);
@@ -143,6 +146,8 @@ test('a web service decides, grants topics, and is asked once while its answer i
   expect(asked[0]).toMatchObject({ clientId: 'test', username: 'anna', password: 'geheim', address: host });
   expect(await subscribe(peer, 'own/x')).toBe(0);
   expect(await subscribe(peer, '#')).toBe(0x87);
+  expect(await subscribe(peer, 'for/test/#')).toBe(0);
+  expect(await subscribe(peer, 'for/other/#')).toBe(0x87);
   expect(await publish(peer, 'own/test')).toBe(0x10);
   expect(await publish(peer, 'own/other')).toBe(0x87);
   await login('anna', 'geheim');

@@ -7,7 +7,7 @@ import type { QoS } from '@tobymq/codec';
 import type { RuleConfig } from '../config/schema-access.ts';
 import { AddressSet } from './addresses.ts';
 import type { Actor, Authorizer, Verdict } from './authorizer.ts';
-import { covers, TopicPattern } from './topic-pattern.ts';
+import { TopicPattern } from './topic-pattern.ts';
 
 type Action = 'publish' | 'subscribe';
 
@@ -87,7 +87,7 @@ export class RuleAuthorizer implements Authorizer {
       if (!grants) return { allow: true, rule: rule.place, qosMax: rule.qos };
       break;
     }
-    if (grants?.subscribe.some((own) => covers(own, filter)))
+    if (grants?.subscribe.some((own) => new TopicPattern(own).covers(filter, actor)))
       return { allow: true, rule: 'granted at login' };
     return { allow: false, rule: grants ? 'not granted at login' : 'no rule allows it' };
   }
