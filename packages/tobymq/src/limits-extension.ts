@@ -5,12 +5,15 @@ import type {
   AuthenticationAnswer,
   AuthenticationRequest,
   Broker,
+  EnhancedExchange,
   Extension,
   PublishAnswer,
   PublishRequest,
 } from '@tobymq/broker';
 import { ReasonCode } from '@tobymq/codec';
 import type { Config } from './config/schema.ts';
+
+type Refusal = Extract<AuthenticationAnswer, { allow: false }>;
 
 /** How often the memory of the process is looked at. */
 const memoryIntervalMs = 1000;
@@ -30,13 +33,22 @@ class LimitsExtension implements Extension {
   #timer: NodeJS.Timeout | undefined;
   readonly acceptConnection?: () => boolean;
   readonly authenticate?: (request: AuthenticationRequest) => AuthenticationAnswer;
+  readonly authenticationExchange?: (
+    method: string,
+    request: AuthenticationRequest,
+  ) => EnhancedExchange | undefined;
   readonly onPublish?: (message: PublishRequest) => PublishAnswer;
 
   constructor(sessionsMax: number, memoryMax: number, payloadMax: number, retainedSeconds: number) {
     this.#memoryMax = memoryMax;
     if (Number.isFinite(memoryMax)) this.acceptConnection = () => !this.#isMemoryFull;
-    if (Number.isFinite(sessionsMax))
+    if (Number.isFinite(sessionsMax)) {
       this.authenticate = (request) => this.#countSessions(request, sessionsMax);
+      this.authenticationExchange = (_method, request) => {
+        const refusal = this.#countSessions(request, sessionsMax);
+        return refusal && { step: () => refusal };
+      };
+    }
     if (Number.isFinite(payloadMax) || Number.isFinite(retainedSeconds)) {
       this.onPublish = (message) => boundMessage(message, payloadMax, retainedSeconds);
     }
@@ -55,7 +67,7 @@ class LimitsExtension implements Extension {
     clearInterval(this.#timer);
   }
 
-  #countSessions({ clientId }: AuthenticationRequest, max: number): AuthenticationAnswer {
+  #countSessions({ clientId }: AuthenticationRequest, max: number): Refusal | undefined {
     const broker = this.#broker;
     if (!broker || broker.metrics.sessionsNow < max || broker.session(clientId)) return undefined;
     return { allow: false, reasonCode: ReasonCode.ServerBusy, reason: `there are ${max} sessions already` };

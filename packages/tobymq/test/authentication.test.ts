@@ -384,6 +384,21 @@ test('a client that comes and goes without end is banned', async () => {
   expect((await login(undefined, undefined, 'calm')).reason).toBe(0);
 });
 
+test('the limit of sessions counts for clients that prove their password by SCRAM', async () => {
+  const path = file('limited-scram.txt', `anna:${await makeScramSecret('geheim')}\n`);
+  const { port } = await serverWith([{ type: 'scram', file: path }], { limits: { sessions: 1 } });
+  const login = (clientId: string) =>
+    connectClient(`mqtt://${host}:${port}`, {
+      clientId,
+      auth: scramSha256({ username: 'anna', password: 'geheim' }),
+      reconnect: false,
+    });
+  const first = await login('first');
+  onTestFinished(() => first.close());
+  await expect(login('second')).rejects.toMatchObject({ reasonCode: 0x89 });
+  await first.reauthenticate();
+});
+
 test('a user who is banned stays out, wherever the name comes from', async () => {
   const scramFile = file('banned-scram.txt', `anna:${await makeScramSecret('geheim')}\n`);
   const { login, port, server } = await serverWith([
