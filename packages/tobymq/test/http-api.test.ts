@@ -217,6 +217,30 @@ test.each([
   });
 });
 
+test('a body that is no JSON and a payload that is no base64 are refused', async () => {
+  const { ask, server } = await served();
+  const send = async (type: string, body: string) => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': type };
+    const response = await fetch(`${server.httpUrl}/api/v1/publish`, { method: 'POST', headers, body });
+    return { status: response.status, json: await response.json() };
+  };
+  const json = { code: 'TOBYMQ_REQUEST_INVALID', error: expect.any(String) };
+  expect(await send('application/json', '{"topic":')).toEqual({ status: 400, json });
+  expect(await send('application/json', '')).toEqual({ status: 400, json });
+  expect(await send('text/plain', '{"topic":"a"}')).toEqual({ status: 415, json });
+  await ask('PUT', '/retained/message?topic=a', { payload: 'kept' });
+  for (const payload of ['!!!', 'a', 'YQ=', 'YWJj=']) {
+    expect(await ask('PUT', '/retained/message?topic=a', { payload, encoding: 'base64' })).toMatchObject({
+      status: 400,
+      json: { code: 'TOBYMQ_REQUEST_INVALID', error: expect.stringContaining('payload') },
+    });
+  }
+  expect((await ask('GET', '/retained/message?topic=a')).json).toMatchObject({ payload: { text: 'kept' } });
+  expect((await ask('PUT', '/retained/message?topic=a', { payload: 'YQ', encoding: 'base64' })).status).toBe(
+    200,
+  );
+});
+
 test('the log level and the clients that are watched change while the server runs', async () => {
   const { ask, server } = await served();
   expect((await ask('PUT', '/log', { clients: ['watched'] })).json).toEqual({

@@ -111,7 +111,7 @@ export const payloadSchema = z
   })
   .openapi('Payload');
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export function writePayload(payload: Uint8Array): z.infer<typeof payloadSchema> {
   const base64 = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('base64');

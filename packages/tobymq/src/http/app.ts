@@ -4,6 +4,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { OpenAPIHono } from '@hono/zod-openapi';
+import { HTTPException } from 'hono/http-exception';
 import { prometheusText } from '../metrics/prometheus.ts';
 import type { Server } from '../server.ts';
 import { ApiError, newRouter } from './api.ts';
@@ -22,6 +23,9 @@ export function createApp(
   app.onError((error, context) => {
     if (error instanceof ApiError)
       return context.json({ error: error.message, code: error.code }, error.status);
+    // Such as a body that is no JSON, or does not say that it is.
+    if (error instanceof HTTPException)
+      return context.json({ error: error.message, code: 'TOBYMQ_REQUEST_INVALID' }, error.status);
     server.log.log('error', 'api-failed', { path: context.req.path, error });
     return context.json(
       { error: 'the server could not answer; its log says why', code: 'TOBYMQ_INTERNAL' },

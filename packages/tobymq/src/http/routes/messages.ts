@@ -201,12 +201,19 @@ function checkName(topic: string): string {
   return topic;
 }
 
+/** Node leaves out what is no base64, and an empty payload would delete a retained message. */
+function isBase64(text: string): boolean {
+  return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/.test(text);
+}
+
 async function publish(
   server: Server,
   topic: string,
   message: z.infer<typeof bodySchema>,
 ): Promise<{ matched: number }> {
   const { payload, encoding, qos, retain, ...properties } = message;
+  if (encoding === 'base64' && !isBase64(payload))
+    throw new ApiError(400, 'TOBYMQ_REQUEST_INVALID', 'payload: expected base64, as "encoding" says');
   try {
     const { matched } = await server.broker.publish({
       topic,
