@@ -7,7 +7,7 @@ import { type CommandContext, CommandError, UsageError } from '../commands/comma
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
 import { progressLine } from './progress.ts';
 import { type MessageSource, messageSource } from './pub-source.ts';
-import { asCommandError, interruption, WAIT_SECONDS_MAX, withClient } from './run-client.ts';
+import { asCommandError, interruption, untilFailed, WAIT_SECONDS_MAX, withClient } from './run-client.ts';
 
 /** Messages that may wait for their acknowledgement before more input is read. */
 const OPEN_MAX = 1000;
@@ -26,18 +26,13 @@ export async function run(context: CommandContext): Promise<number> {
       context,
       { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]) },
       (client) => {
-        void noticeLoss(client, lost);
+        untilFailed(client).catch((reason: unknown) => lost.abort(reason));
         return publishAll(context, client, source, intervalMs, timeoutSeconds * 1000, end);
       },
     );
   } finally {
     release();
   }
-}
-
-/** Tells when the connection has ended, and why. */
-async function noticeLoss(client: Client, lost: AbortController): Promise<void> {
-  for await (const state of client.states()) if (state.state === 'failed') lost.abort(state.reason);
 }
 
 /** The time between two messages; 0 for as fast as they are accepted. */

@@ -6,7 +6,7 @@ import { bytes, type Client, rpc } from '@tobymq/client';
 import { type CommandContext, CommandError, UsageError } from '../commands/command.ts';
 import { ExitCode } from './exit-codes.ts';
 import { readAll } from './lines.ts';
-import { asCommandError, interruption, withClient } from './run-client.ts';
+import { asCommandError, interruption, untilFailed, withClient } from './run-client.ts';
 
 export async function request(context: CommandContext): Promise<number> {
   const { options, args, stdout, stdin } = context;
@@ -84,7 +84,7 @@ async function serveUntil(
   } catch (error) {
     throw asCommandError(error);
   }
-  await done;
+  await Promise.race([done, untilFailed(client)]);
   await client.close({ drain: '5 s' });
   return ExitCode.Success;
 }

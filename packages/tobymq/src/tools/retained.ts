@@ -88,6 +88,7 @@ export async function watch(context: CommandContext): Promise<number> {
         const now = change.value === undefined ? paint.bad('deleted') : paint.good(text(change.value));
         context.stdout.write(`${paint.topic(change.topic)} ${arrow}${now}\n`);
       }
+      if (client.state.state === 'failed') throw client.state.reason;
       return ExitCode.Success;
     });
   } finally {

@@ -51,6 +51,11 @@ export function asCommandError(error: unknown): unknown {
   return new CommandError(code, `${message}.`.replace(/\.\.$/, '.'), exitCodeOf(error as ClientError));
 }
 
+/** Rejects with what made the client give up: banned, taken over, or lost without `reconnect`. Resolves if it is closed. */
+export async function untilFailed(client: Client): Promise<void> {
+  for await (const state of client.states()) if (state.state === 'failed') throw state.reason;
+}
+
 /** A signal that is aborted by Ctrl-C or SIGTERM, until `release` is called. */
 export function interruption(): { readonly signal: AbortSignal; readonly release: () => void } {
   const controller = new AbortController();

@@ -72,6 +72,7 @@ export async function run(context: CommandContext): Promise<number> {
     do {
       await pause(intervalMs, end);
       if (end.aborted) break;
+      if (client.state.state === 'failed') throw client.state.reason;
       if (api !== undefined) {
         try {
           apiSamples = [apiSamples[1], await readApi(api)];

@@ -5,7 +5,7 @@ import type { CommandContext } from '../../commands/command.ts';
 import { connectionSettings } from '../connection-options.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { painter, wantsColors } from '../paint.ts';
-import { asCommandError, interruption, WAIT_SECONDS_MAX } from '../run-client.ts';
+import { asCommandError, interruption, untilFailed, WAIT_SECONDS_MAX } from '../run-client.ts';
 import { type Key, Screen } from '../screen/screen.ts';
 import { renderTree } from './render.ts';
 import { TopicTree } from './topic-tree.ts';
@@ -54,11 +54,11 @@ export async function run(context: CommandContext): Promise<number> {
     screen.open();
     // Without a terminal there is one picture, at the end.
     const timer = screen.isLive ? setInterval(draw, FRAME_MS) : undefined;
-    await new Promise<void>((resolve) => {
+    const ended = new Promise<void>((resolve) => {
       if (end.aborted) resolve();
       else end.addEventListener('abort', () => resolve());
     });
-    clearInterval(timer);
+    await Promise.race([ended, untilFailed(client)]).finally(() => clearInterval(timer));
     if (!screen.isLive) draw();
     return ExitCode.Success;
   } catch (error) {

@@ -1,0 +1,21 @@
+// What commands do that work until they are stopped, when the server does not want their client any more.
+
+import { expect, test } from 'vitest';
+import { startToolServer } from './tools-harness.ts';
+
+test.each([
+  ['respond', ['a', '--reply', 'x'], 'a'],
+  ['kv watch', ['a/+'], 'a/+'],
+  ['watch', ['a/+'], 'a/+'],
+  ['top', ['--interval', '1'], '#'],
+  ['sub', ['a'], 'a'],
+])('%s ends with the reason when its client is taken over', async (name, args, filter) => {
+  const server = await startToolServer();
+  const tool = server.start([...name.split(' '), ...args, '-i', 'same']);
+  await server.subscribed(filter);
+  await server.run(['pub', '-i', 'same', 'b', 'x']);
+  expect(await tool.exit()).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining('0x8e session taken over'),
+  });
+});
