@@ -240,6 +240,8 @@ async function addCredentials(sources: Sources, options: Mutable<ConnectOptions>
     if (username === undefined || password === undefined) {
       throw new UsageError('--scram needs a user name and a password.');
     }
+    // Any other version would leave the proof out, and connect without.
+    if (options.protocolVersion !== 5) throw new UsageError('--scram needs --protocol 5.');
     const { scramSha256 } = await import('@tobymq/client');
     options.auth = scramSha256({ username, password });
     return;

@@ -19,3 +19,15 @@ test.each([
     stderr: expect.stringContaining('0x8e session taken over'),
   });
 });
+
+test('a client that is to prove its password does not come in without', async () => {
+  const server = await startToolServer();
+  const args = ['pub', 'a', 'x', '--scram', '-u', 'ana', '-P', 'secret', '-V'];
+  for (const version of ['3.1', '3.1.1', 'auto']) {
+    expect(await server.run([...args, version])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--scram needs --protocol 5'),
+    });
+  }
+  expect(server.broker.metrics.connectionsAccepted).toBe(0);
+});
