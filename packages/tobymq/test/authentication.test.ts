@@ -80,6 +80,19 @@ test.each(['argon2id', 'scrypt', 'pbkdf2', 'sha512'] as const)(
   },
 );
 
+test.each([
+  ['$scrypt$ln=15,r=0,p=1$YWJjZGVmZ2g$YWJjZGVmZ2g'],
+  ['$argon2id$v=19$m=1,t=2,p=1$YWJjZGVmZ2g$YWJjZGVmZ2g'],
+  ['$argon2id$v=19$m=19456,t=0,p=1$YWJjZGVmZ2g$YWJjZGVmZ2g'],
+  ['$argon2id$v=19$m=19456,t=2,p=1$YWI$YWJjZGVmZ2g'],
+  [`$7$4294967296$YWJjZGVm$${'A'.repeat(86)}==`],
+])('a hash that nobody can check is refused when the file is read: %s', async (hash) => {
+  const path = file('unchecked.txt', `anna:${hash}\n`);
+  await expect(serverWith([{ type: 'password-file', file: path }])).rejects.toThrow(
+    /not a hash that can be read/,
+  );
+});
+
 test('the answer says why a client was refused', async () => {
   const path = file('why.txt', `anna:${await hashPassword('geheim', 'sha512')}\n`);
   const { login } = await serverWith([{ type: 'password-file', file: path }]);

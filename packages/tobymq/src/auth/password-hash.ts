@@ -42,6 +42,9 @@ const scryptAsync = promisify<
   Buffer
 >(scrypt);
 
+/** The bound of every library for its counts. */
+const INT32_MAX = 0x7fff_ffff;
+
 /** The parts of a hash, or undefined when it is none of the forms above. */
 export function parsePasswordHash(text: string): PasswordHash | undefined {
   const parts = text.split('$');
@@ -59,6 +62,7 @@ export function parsePasswordHash(text: string): PasswordHash | undefined {
         parts.length !== 5 ||
         !Number.isInteger(iterations) ||
         iterations < 1 ||
+        iterations > INT32_MAX ||
         !salt ||
         hash?.length !== 64
       )
@@ -80,24 +84,21 @@ function parseArgon2(text: string): PasswordHash | undefined {
   const match = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([^$]+)\$([^$]+)$/.exec(text);
   const salt = decode(match?.[4]);
   const hash = decode(match?.[5]);
-  if (!match || !salt || !hash) return undefined;
-  return {
-    kind: 'argon2id',
-    memoryKiB: Number(match[1]),
-    passes: Number(match[2]),
-    lanes: Number(match[3]),
-    salt,
-    hash,
-  };
+  const [memoryKiB = 0, passes = 0, lanes = 0] = match?.slice(1, 4).map(Number) ?? [];
+  if (!salt || !hash || salt.length < 8 || hash.length < 4) return undefined;
+  if (passes < 1 || passes > INT32_MAX || lanes < 1 || lanes > 0xff_ffff) return undefined;
+  if (memoryKiB < 8 * lanes || memoryKiB > INT32_MAX) return undefined;
+  return { kind: 'argon2id', memoryKiB, passes, lanes, salt, hash };
 }
 
 function parseScrypt(text: string): PasswordHash | undefined {
   const match = /^\$scrypt\$ln=(\d+),r=(\d+),p=(\d+)\$([^$]+)\$([^$]+)$/.exec(text);
   const salt = decode(match?.[4]);
   const hash = decode(match?.[5]);
-  const logN = Number(match?.[1]);
-  if (!match || !salt || !hash || logN < 1 || logN > 24) return undefined;
-  return { kind: 'scrypt', logN, blockSize: Number(match[2]), lanes: Number(match[3]), salt, hash };
+  const [logN = 0, blockSize = 0, lanes = 0] = match?.slice(1, 4).map(Number) ?? [];
+  if (!salt || !hash || logN < 1 || logN > 24) return undefined;
+  if (blockSize < 1 || lanes < 1 || blockSize * lanes >= 2 ** 30) return undefined;
+  return { kind: 'scrypt', logN, blockSize, lanes, salt, hash };
 }
 
 function decode(text: string | undefined): Buffer | undefined {
