@@ -168,6 +168,15 @@ test('a web service decides, grants topics, and is asked once while its answer i
   expect((await login('anna', 'falsch')).reason).toBe(0x86);
 });
 
+test('a refusal of a web service keeps no connection, however long its page is', async () => {
+  const { url, service } = await webService(() => ({ status: 403, json: 'x'.repeat(500_000) }));
+  const { login } = await serverWith([{ type: 'http', url }]);
+  for (let i = 0; i < 10; i++) expect((await login('anna', 'falsch', `c${i}`)).reason).toBe(0x86);
+  const open = (): Promise<number> =>
+    new Promise((resolve) => service.getConnections((_error, count) => resolve(count)));
+  await expect.poll(open).toBeLessThan(3);
+});
+
 test('an answer of a web service is remembered no longer than it counts', async () => {
   const { url, asked } = await webService(() => ({
     status: 200,

@@ -85,6 +85,8 @@ export class HttpAuthenticator implements Authenticator {
 }
 
 async function read(response: Response): Promise<AuthenticationAnswer> {
+  // A body that nobody reads would keep its connection.
+  if (response.status !== 200) await response.body?.cancel();
   if (response.status === 204) return { allow: true };
   if (response.status === 401 || response.status === 403)
     return denied('denied by the authentication service');
