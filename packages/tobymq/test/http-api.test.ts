@@ -205,6 +205,23 @@ test('a ban that ends after all times is refused, and the list of bans can be re
   expect(await ask('GET', '/bans')).toEqual({ status: 200, json: { bans: [] } });
 });
 
+test('an address is banned however it is written, and what is none is refused', async () => {
+  const { ask, login } = await served();
+  const peer = await login('here');
+  expect((await ask('POST', '/bans', { kind: 'address', value: '::ffff:7f00:1' })).json).toEqual({
+    disconnected: 1,
+  });
+  await peer.expect(packetType.DISCONNECT);
+  expect((await ask('GET', '/bans')).json).toMatchObject({ bans: [{ kind: 'address', value: host }] });
+  expect((await ask('DELETE', `/bans?kind=address&value=${host}`)).status).toBe(200);
+  for (const value of ['10.0.0.0/8', '10.0.0.256', 'broker.example', '::1::2']) {
+    expect(await ask('POST', '/bans', { kind: 'address', value })).toMatchObject({
+      status: 400,
+      json: { error: `"${value}" is not an address` },
+    });
+  }
+});
+
 test.each([
   ['responseTopic', 'a/#'],
   ['contentType', 'a\u0000b'],

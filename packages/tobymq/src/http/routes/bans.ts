@@ -1,6 +1,8 @@
 // Bans: list, add, lift.
 
+import { isIP, SocketAddress } from 'node:net';
 import type { OpenAPIHono } from '@hono/zod-openapi';
+import { plainAddress } from '../../authz/addresses.ts';
 import type { Server } from '../../server.ts';
 import { ApiError, declare, newRouter, z } from '../api.ts';
 
@@ -62,6 +64,17 @@ const removeRoute = declare(
   z.object({ lifted: z.boolean() }),
 );
 
+/**
+ * An address as connections are known by: `::1` can be written in many ways, and a network would match none of them. Names
+ * of transports without addresses stay.
+ */
+function addressOf(text: string): string {
+  if (isIP(text) === 0 && /[.:/]/.test(text))
+    throw new ApiError(400, 'TOBYMQ_REQUEST_INVALID', `"${text}" is not an address`);
+  if (isIP(text) !== 6 || text.includes('%')) return text;
+  return plainAddress(new SocketAddress({ address: text, family: 'ipv6' }).address);
+}
+
 export function banRoutes(server: Server): OpenAPIHono {
   const { throttle, broker } = server;
   const routes = newRouter();
@@ -75,7 +88,8 @@ export function banRoutes(server: Server): OpenAPIHono {
     return context.json({ bans }, 200);
   });
   routes.openapi(addRoute, (context) => {
-    const { kind, value, reason, seconds } = context.req.valid('json');
+    const { kind, value: given, reason, seconds } = context.req.valid('json');
+    const value = kind === 'address' ? addressOf(given) : given;
     throttle.add({
       kind,
       value,
@@ -91,7 +105,8 @@ export function banRoutes(server: Server): OpenAPIHono {
     return context.json({ disconnected }, 200);
   });
   routes.openapi(removeRoute, (context) => {
-    const { kind, value } = context.req.valid('query');
+    const { kind, value: given } = context.req.valid('query');
+    const value = kind === 'address' ? addressOf(given) : given;
     if (!throttle.remove(kind, value))
       throw new ApiError(404, 'TOBYMQ_BAN_UNKNOWN', `there is no ban of the ${kind} "${value}"`);
     return context.json({ lifted: true }, 200);
