@@ -147,6 +147,8 @@ test('passwd: users are added, changed and removed, and the file is for its owne
   expect((await run(['passwd', path, 'berta', '--delete'])).stdout).toMatch(/^Removed berta/);
   await expect(run(['passwd', path, 'berta', '--delete'])).rejects.toThrow(/has no user "berta"/);
   await expect(run(['passwd', path, 'a:b'], 'x\n')).rejects.toThrow(/must not contain a colon/);
+  for (const name of ['#anna', ' anna', 'anna '])
+    await expect(run(['passwd', path, name], 'x\n')).rejects.toThrow(/must not begin with #/);
   await expect(run(['passwd', path, 'carla'], '\n')).rejects.toThrow(/The password is empty/);
 });
 

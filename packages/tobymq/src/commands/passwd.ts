@@ -11,6 +11,9 @@ export const passwd: CommandRun = async ({ args, options, stdin, stdout, stderr 
   const [file = '', name = ''] = args;
   if (name === '' || /[:\r\n]/.test(name))
     throw new UsageError('NAME must not be empty and must not contain a colon.');
+  // Such a line would be a comment of the file, and spaces around it are not part of it.
+  if (name.startsWith('#') || name !== name.trim())
+    throw new UsageError('NAME must not begin with # and have no space around it.');
   const lines = existsSync(file)
     ? readFileSync(file, 'utf8')
         .split('\n')
