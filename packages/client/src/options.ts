@@ -264,7 +264,12 @@ function urlsOf({ url = [], transport }: ConnectOptions, { transports }: Platfor
 
 function credentialsOf({ username, password }: URL): Credentials | undefined {
   if (username === '') return undefined;
-  return { username: decodeURIComponent(username), password: decodeURIComponent(password) || undefined };
+  try {
+    return { username: decodeURIComponent(username), password: decodeURIComponent(password) || undefined };
+  } catch {
+    // Without the password in the message.
+    throw invalidOption('user or password in url has a % that begins no escape: a plain % is written %25');
+  }
 }
 
 function randomClientId(clock: Clock): string {

@@ -176,6 +176,7 @@ test('a client that is closed while it connects settles everything', async () =>
 test.each([
   [{ url: 'nonsense' }, 'url'],
   [{ url: 'http://localhost' }, 'scheme'],
+  [{ url: 'mqtt://user:100%@localhost' }, 'url has a %'],
   [{}, 'url is missing'],
   [{ url: 'mqtt://h', keepAlive: '2 days' }, 'keepAlive'],
   [{ url: 'mqtt://h', keepAlive: 'soon' as never }, 'keepAlive'],
