@@ -26,6 +26,8 @@ export interface FilterEntry {
   readonly subscriptions: Set<AnySubscription>;
   request: SubscriptionRequest;
   isGranted: boolean;
+  /** The packet identifier of its last SUBSCRIBE, whose answer counts. */
+  awaitedId: number;
 }
 
 const retainHandling: Readonly<Record<NonNullable<SubscribeOptions['retained']>, RetainHandling>> = {

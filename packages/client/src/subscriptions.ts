@@ -88,6 +88,7 @@ export class Subscriptions {
       subscriptions: new Set(),
       request,
       isGranted: false,
+      awaitedId: 0,
     };
     this.#leaving.delete(filter);
     this.#entries.set(filter, entry);
@@ -182,10 +183,13 @@ export class Subscriptions {
         // [MQTT-3.8.4-6]
         if (reasonCodes.length !== entries.length)
           throw protocolError(`SUBACK has ${reasonCodes.length} codes for ${entries.length} filters`);
-        for (const [i, entry] of entries.entries()) this.#onResult(entry, reasonCodes[i]!);
+        // An earlier answer says nothing of what was asked for since.
+        for (const [i, entry] of entries.entries())
+          if (entry.awaitedId === packetId) this.#onResult(entry, reasonCodes[i]!);
       },
       onLost: () => {},
     });
+    for (const entry of entries) entry.awaitedId = packetId;
     connection.send(subscribePacket(packetId, entries, connection));
   }
 

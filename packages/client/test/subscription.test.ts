@@ -327,6 +327,32 @@ test('signal and timeout end a subscription', async () => {
   expect(await gone.next()).toEqual({ done: true, value: undefined });
 });
 
+test('of two subscriptions to one filter that are under way the answer to the later SUBSCRIBE counts', async () => {
+  const { client, peer, again } = await scripted();
+  const first = client.subscribe('t', { qos: 0 });
+  const second = client.subscribe('t', { qos: 2 });
+  const requests = [];
+  for (let i = 0; i < 2; i++)
+    requests.push(decode.subscribe(await peer.take(packetType.SUBSCRIBE), 5));
+  peer.send(packet.suback({ id: requests[0]!.id, codes: [0] }));
+  await nothingBeforeMarker(client, peer);
+  peer.destroy();
+  // The later one was not answered, so a resumed session is asked for it again.
+  const next = await again();
+  expect((await answerSubscribe(next, [2])).filters).toEqual(requests[1]!.filters);
+  for (const { ready } of [first, second]) expect(await ready).toMatchObject([{ reasonCode: 2 }]);
+});
+
+test('a refusal that a later SUBSCRIBE has overtaken ends nothing', async () => {
+  const { client, peer } = await scripted();
+  const subscriptions = [client.subscribe('t'), client.subscribe('t')];
+  await answerSubscribe(peer, [0x87]);
+  await answerSubscribe(peer, [1]);
+  for (const { ready } of subscriptions) expect(await ready).toMatchObject([{ isGranted: true }]);
+  peer.send(packet.publish({ topic: 't', payload: 'x' }));
+  for (const each of subscriptions) expect((await each.next()).value.text).toBe('x');
+});
+
 test('await using leaves the subscription', async () => {
   const { client, peer } = await scripted();
   const use = async (): Promise<void> => {
