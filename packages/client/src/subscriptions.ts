@@ -100,6 +100,18 @@ export class Subscriptions {
     return entry;
   }
 
+  /**
+   * Has the server send the retained messages of a filter again. A new session has just been asked for them, unless the
+   * options of another subscription say `never`.
+   */
+  readAgain(filter: string, isResumed: boolean): void {
+    const entry = this.#entries.get(filter);
+    if (entry === undefined || !(isResumed || entry.request.retainHandling === 2)) return;
+    entry.request = { ...entry.request, retainHandling: 0 };
+    entry.isGranted = false;
+    this.#sendSubscribe([entry]);
+  }
+
   /** Removes a subscription; filters that nobody else wants are given up at the server. */
   remove(subscription: AnySubscription): Promise<void> {
     if (this.#catchAll === subscription) this.#catchAll = undefined;

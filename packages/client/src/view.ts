@@ -64,8 +64,6 @@ const QUIET_MS = 200;
 /** What a view needs of the client beside its public methods. */
 export type ViewHost = Pick<Core, 'listeners' | 'settings' | 'report' | 'subscriptions'>;
 
-const subscribeOptions = { qos: 1, retainAsPublished: true } as const;
-
 /**
  * A live map over retained topics; `client.view()` makes one.
  *
@@ -100,8 +98,7 @@ export class View<V, P> implements AsyncDisposable {
       onConnected: (isResumed) => {
         const subscription = this.#subscription;
         if (subscription === undefined || subscription.isEnded) return;
-        // To a new session the subscription has just been sent.
-        if (isResumed) host.subscriptions.add(subscription, subscribeOptions);
+        host.subscriptions.readAgain(pattern.filter, isResumed);
         this.#reading++;
         this.#finishReading(this.#reading).catch(() => {});
       },
@@ -121,7 +118,7 @@ export class View<V, P> implements AsyncDisposable {
     host.listeners.add(view.#listener);
     try {
       const subscribed = await client.on(pattern.filter, (message) => view.#onMessage(message), {
-        ...subscribeOptions,
+        retainAsPublished: true,
         ...(signal && { signal }),
       });
       view.#subscription = subscribed as Subscription<unknown, unknown>;

@@ -332,8 +332,7 @@ test('of two subscriptions to one filter that are under way the answer to the la
   const first = client.subscribe('t', { qos: 0 });
   const second = client.subscribe('t', { qos: 2 });
   const requests = [];
-  for (let i = 0; i < 2; i++)
-    requests.push(decode.subscribe(await peer.take(packetType.SUBSCRIBE), 5));
+  for (let i = 0; i < 2; i++) requests.push(decode.subscribe(await peer.take(packetType.SUBSCRIBE), 5));
   peer.send(packet.suback({ id: requests[0]!.id, codes: [0] }));
   await nothingBeforeMarker(client, peer);
   peer.destroy();

@@ -170,6 +170,33 @@ test('a view goes on beside a plain subscription to the same topics', async () =
   expect(await view.waitFor({ name: 'a' }, (value) => value === 1, { timeout: '2 s' })).toBe(1);
 });
 
+test('a view keeps what is retained in a new session, whatever another subscription wants of it', async () => {
+  const { broker, client } = await setup({ clientId: 'watcher' });
+  const view = await client.view(settings);
+  await view.set({ name: 'a' }, 1);
+  await client.on(settings.filter, () => {}, { retained: 'never' });
+  const changes = view.changes();
+  await broker.kick('watcher', { endSession: true });
+  await expect.poll(() => client.stats().connects).toBe(2);
+  // The reading of this view began after the one of the reconnect, and so ends after it.
+  await client.view(topic('{folder}/a', json<number>()));
+  await view.set({ name: 'b' }, 2);
+  await view.close();
+  expect(await changes.next()).toMatchObject({ value: { topic: 'config/b', value: 2 } });
+  expect(await changes.next()).toEqual({ done: true, value: undefined });
+});
+
+test('a view that reads again leaves the QoS of another subscription alone', async () => {
+  const { broker, client } = await setup({ clientId: 'watcher' });
+  await client.view(settings);
+  const loop = client.subscribe(settings.filter, { qos: 2 });
+  await loop.ready;
+  await broker.kick('watcher');
+  await expect.poll(() => client.stats().connects).toBe(2);
+  await client.publish(settings.at({ name: 'a' }), 1, { qos: 2 });
+  expect((await loop.next()).value).toMatchObject({ qos: 2, text: '1' });
+});
+
 test('earlier values are kept as far as asked', async () => {
   const { client } = await setup();
   const view = await client.view(settings, { history: 2 });
