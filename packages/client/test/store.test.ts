@@ -1,6 +1,6 @@
 // What a session store has to do, for each that we have; and what happens to the file of the file store.
 
-import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { withTempDir } from '@tobymq/testkit';
@@ -253,6 +253,31 @@ describe('the file of the file store', () => {
       const { messages } = await current.open('c');
       expect(messages.map((stored) => stored.message.key)).toEqual([1, 3]);
       await current.close();
+    }));
+
+  test('of several that open it at once one has it, and the file stays whole', () =>
+    withTempDir(async (folder) => {
+      const stores = Array.from({ length: 8 }, () => fileStore(folder));
+      await Promise.all(stores.map((store) => store.open('c')));
+      const writes = await Promise.allSettled(stores.map((store, i) => store.write([publish(i + 1)])));
+      const kept = writes.flatMap(({ status }, i) => (status === 'fulfilled' ? [i + 1] : []));
+      expect(kept).toHaveLength(1);
+      for (const store of stores) await store.close();
+      const last = fileStore(folder);
+      expect((await last.open('c')).messages.map((stored) => stored.message.key)).toEqual(kept);
+      await last.close();
+    }));
+
+  test('what a process left that was killed while it wrote a new file is removed, if it is old enough', () =>
+    withTempDir(async (folder) => {
+      for (const name of ['c.session.new', 'c.session.1.new', 'c.session.2.new', 'd.session.1.new'])
+        await writeFile(join(folder, name), '');
+      for (const name of ['c.session.new', 'c.session.1.new', 'd.session.1.new'])
+        await utimes(join(folder, name), 1, 1);
+      const store = fileStore(folder);
+      await store.open('c');
+      expect((await readdir(folder)).sort()).toEqual(['c.session', 'c.session.2.new', 'd.session.1.new']);
+      await store.close();
     }));
 
   test('every client identifier has its own file', () =>

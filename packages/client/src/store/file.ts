@@ -7,9 +7,9 @@
 // Because `open` replaces the file, a process that still has the old one finds that its file is gone from the folder
 // and stops: as at the server, the newest client with a name takes over. No lock is left behind by a killed process.
 
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { fstatSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeLog, encodeRecord } from './log-record.ts';
 import { applyOperation } from './memory.ts';
@@ -18,6 +18,9 @@ import { storedMessage } from './stored-message.ts';
 
 /** How much of the file may be history. */
 const smallestRewriteBytes = 4 << 20;
+
+/** A new file that is older was left by a process that was killed while it wrote. */
+const leftoverMs = 60_000;
 
 /** Options of a file store. */
 export interface FileStoreOptions {
@@ -66,6 +69,7 @@ class FileStore implements SessionStore {
     this.#received = new Set();
     await this.#load();
     await this.#rewrite();
+    await this.#removeLeftovers();
     const messages = [...this.#messages.values()].sort((a, b) => a.message.key - b.message.key);
     return { messages, received: [...this.#received] };
   }
@@ -120,7 +124,8 @@ class FileStore implements SessionStore {
   /** Replaces the log by a short one that says the same: the change of names makes it valid as a whole or not at all. */
   async #rewrite(): Promise<void> {
     const header: LogHeader = { format: 1, clientId: this.#clientId };
-    const temporary = `${this.#path}.new`;
+    // A name of its own: of processes that open at once each writes a whole file, and the last one takes over.
+    const temporary = `${this.#path}.${randomUUID()}.new`;
     const file = await open(temporary, 'w');
     try {
       this.#logBytes = 0;
@@ -131,10 +136,22 @@ class FileStore implements SessionStore {
       if (this.#isFlushed) await flushFolder(this.#folder);
     } catch (error) {
       await file.close();
+      await rm(temporary, { force: true });
       throw error;
     }
     this.#file = file;
     this.#rewriteAt = Math.max(smallestRewriteBytes, 2 * this.#logBytes);
+  }
+
+  async #removeLeftovers(): Promise<void> {
+    const prefix = `${fileName(this.#clientId)}.`;
+    const names = await readdir(this.#folder);
+    for (const name of names.filter((each) => each.startsWith(prefix) && each.endsWith('.new'))) {
+      const path = join(this.#folder, name);
+      // Another process may be at work on it, or have put it in its place since.
+      const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+      if (Date.now() - mtimeMs > leftoverMs) await rm(path, { force: true });
+    }
   }
 
   #summary(): StoreOperation[] {
