@@ -96,8 +96,8 @@ export class Incoming {
       if (isSame && qos === 2) return undefined;
       throw protocolError(`packet identifier ${packetId} came again before it was acknowledged`);
     }
-    // [MQTT-3.3.4-9]
-    if (this.openCount >= receiveMaximum)
+    // [MQTT-3.3.4-9] Before 5.0 the server was told of no maximum.
+    if (this.openCount >= receiveMaximum && this.#connection?.version === 5)
       throw violation(ReasonCode.ReceiveMaximumExceeded, `more than ${receiveMaximum} messages are open`);
     this.openCount++;
     const isRepetition = isSame && !known.isAbandoned && (dup || qos === 2);

@@ -17,6 +17,16 @@ import {
 const v4 = (options: ConnectOptions = {}): Promise<Scripted> => scripted({ protocolVersion: 4, ...options });
 
 describe('MQTT 3.1.1', () => {
+  test('a server that was told of no receive maximum may have more messages open', async () => {
+    const { client, peer } = await v4({ receiveMaximum: 2 });
+    const subscription = client.subscribe('t');
+    await answerSubscribe(peer, [1], 4);
+    for (const id of [1, 2, 3]) peer.send(packet.publish({ version: 4, topic: 't', qos: 1, id }));
+    for (let i = 0; i < 3; i++) await subscription.next();
+    void subscription.return();
+    for (const id of [1, 2, 3]) expect(decode.ack(await peer.take(packetType.PUBACK), 4).id).toBe(id);
+  });
+
   test('[MQTT-3.1.3-1] a CONNECT with everything, byte by byte', async () => {
     const server = await listen();
     clientOf(server, {
