@@ -4,9 +4,14 @@
 
 type Listener = (...args: never[]) => unknown;
 
+interface Entry {
+  readonly listener: Listener;
+  readonly isOnce: boolean;
+}
+
 /** Typed events: `E` maps each name to the function that listens. */
 export class Emitter<E extends { readonly [K in keyof E]: Listener }> {
-  readonly #listeners = new Map<keyof E, { listener: Listener; isOnce: boolean }[]>();
+  readonly #listeners = new Map<keyof E, Entry[]>();
   #onThrown: (error: unknown, event: keyof E) => void = () => {};
   #onAdded: (event: keyof E) => void = () => {};
 
@@ -49,10 +54,17 @@ export class Emitter<E extends { readonly [K in keyof E]: Listener }> {
   }
 
   off<K extends keyof E>(event: K, listener: E[K]): this {
-    const entries = this.#listeners.get(event) ?? [];
-    const at = entries.findLastIndex((entry) => entry.listener === listener);
-    if (at !== -1) this.#listeners.set(event, entries.toSpliced(at, 1));
+    const entry = this.#listeners.get(event)?.findLast((each) => each.listener === listener);
+    if (entry !== undefined) this.#remove(event, entry);
     return this;
+  }
+
+  #remove(event: keyof E, entry: Entry): void {
+    const entries = this.#listeners.get(event) ?? [];
+    this.#listeners.set(
+      event,
+      entries.filter((each) => each !== entry),
+    );
   }
 
   removeListener<K extends keyof E>(event: K, listener: E[K]): this {
@@ -98,12 +110,8 @@ export class Emitter<E extends { readonly [K in keyof E]: Listener }> {
     return (this.#listeners.get(event) ?? []).map((entry) => this.#call(event, entry, args));
   }
 
-  #call<K extends keyof E>(
-    event: K,
-    { listener, isOnce }: { listener: Listener; isOnce: boolean },
-    args: Parameters<E[K]>,
-  ): unknown {
-    if (isOnce) this.off(event, listener as E[K]);
-    return Reflect.apply(listener, this, args);
+  #call<K extends keyof E>(event: K, entry: Entry, args: Parameters<E[K]>): unknown {
+    if (entry.isOnce) this.#remove(event, entry);
+    return Reflect.apply(entry.listener, this, args);
   }
 }
