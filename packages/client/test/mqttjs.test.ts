@@ -163,6 +163,32 @@ const programs: Readonly<Record<string, (library: Library, url: string, log: Log
     log(await message);
     await client.endAsync();
   },
+
+  'a client that is to reconnect while it is still ending': async (mqtt, url, log) => {
+    for (const isForced of [false, true]) {
+      const client = mqtt.connect(url);
+      for (const event of ['connect', 'reconnect', 'close', 'offline', 'error', 'end'] as const)
+        client.on(event, () => log(event));
+      const next = (): Promise<void> => new Promise((resolve) => client.once('connect', () => resolve()));
+      await next();
+      const second = next();
+      client.end(isForced);
+      client.reconnect();
+      await second;
+      await client.publishAsync('a', 'x', { qos: 1 });
+      log(`${client.connected} ${client.reconnecting} ${client.disconnecting} ${client.disconnected}`);
+      await client.endAsync();
+    }
+  },
+
+  'one listener that is there for good and for once': async (mqtt, url, log) => {
+    const client = await mqtt.connectAsync(url);
+    const listener = (): void => log('offline');
+    client.once('offline', listener);
+    client.on('offline', listener);
+    for (let i = 0; i < 3; i++) client.emit('offline');
+    await client.endAsync();
+  },
 };
 
 test.each(Object.entries(programs))('the same with both libraries: %s', async (_, program) => {
@@ -255,6 +281,26 @@ test('the module has what programs import', () => {
 });
 
 describe('better than MQTT.js', () => {
+  test('a client that was ended before it was started settles every call', async () => {
+    const client = ours.connect('mqtt://127.0.0.1:1', { manualConnect: true });
+    const calls = [client.publishAsync('a', 'x', { qos: 1 }), client.subscribeAsync('a')];
+    await client.endAsync();
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'TOBYMQ_CLOSED' });
+  });
+
+  test('a client that has given up says so to who subscribes, and subscribes when it is started again', async () => {
+    const server = await listen();
+    const client = ours.connect(`mqtt://127.0.0.1:${server.port}`, { reconnectPeriod: 0 });
+    onTestFinished(() => client.endAsync(true));
+    const gaveUp = new Promise<void>((resolve) => client.once('close', resolve));
+    (await server.accept()).destroy();
+    await gaveUp;
+    await expect(client.subscribeAsync('a')).rejects.toThrow();
+    client.reconnect();
+    const { peer } = await server.acceptClient({ version: 4 });
+    expect((await answerSubscribe(peer, [0], 4)).filters).toEqual([['a', 0]]);
+  });
+
   test('B23: what arrives before a listener is there waits for it, unacknowledged', async () => {
     const server = await listen();
     const connecting = ours.connectAsync(`mqtt://127.0.0.1:${server.port}`);

@@ -57,11 +57,13 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
   readonly #platform: MqttjsPlatform;
   #core: Core | undefined;
   /** Calls that wait for `connect()`, with `manualConnect`. */
-  #waiting: (() => void)[] = [];
+  #waiting: { readonly call: () => void; readonly fail: (error: Error) => void }[] = [];
   readonly #topics: Topics;
   readonly #deliveries: Deliveries;
   #openCount = 0;
   #ending: Promise<void> | undefined;
+  /** `reconnect()` was called while the client was ending. */
+  #isToReconnect = false;
 
   /** Use `connect()` or `connectAsync()`. */
   constructor(platform: MqttjsPlatform, options: IClientOptions) {
@@ -134,6 +136,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     this.disconnecting = false;
     this.disconnected = false;
     this.#ending = undefined;
+    this.#isToReconnect = false;
     const settings = this.#settings();
     // A trace makes each packet an object, so it is there only for those who look when a connection begins.
     const isWatched = (): boolean =>
@@ -145,18 +148,23 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     this.#core = core;
     core.listeners.add({ onConnected: () => this.#onConnected(core) });
     this.#topics.begin(core);
-    for (const call of this.#waiting.splice(0)) call();
+    for (const { call } of this.#waiting.splice(0)) call();
     void this.#follow(core);
     return this;
   }
 
   /** Connects again, after `end()` or after the client gave up; otherwise it does not wait for the next attempt. */
   reconnect(): this {
+    if (this.#ending !== undefined && !this.disconnected) {
+      this.#isToReconnect = true;
+      return this;
+    }
     if (this.#core !== undefined && this.#core.endReason === undefined) {
       this.#core.supervisor.retryNow();
       return this;
     }
     this.#core = undefined;
+    this.emit('reconnect');
     return this.connect();
   }
 
@@ -268,7 +276,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     const outcome =
       this.#core === undefined
         ? new Promise<T>((resolve, reject) => {
-            this.#waiting.push(() => call(this.#core!).then(resolve, reject));
+            this.#waiting.push({ call: () => call(this.#core!).then(resolve, reject), fail: reject });
           })
         : call(this.#core);
     return outcome.catch((error: Error) => {
@@ -363,6 +371,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     const details = (typeof force === 'object' ? force : options) as
       | { readonly reasonCode?: number }
       | undefined;
+    this.#isToReconnect = false;
     this.#ending ??= this.#end(force === true, details?.reasonCode ?? 0);
     return this.#ending;
   }
@@ -374,8 +383,11 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     this.connected = false;
     this.reconnecting = false;
     this.disconnected = true;
+    for (const { fail } of this.#waiting.splice(0))
+      fail(new ClientError('TOBYMQ_CLOSED', 'the client was ended before it was connected'));
     if (wasConnected) this.emit('close');
     this.emit('end');
+    if (this.#isToReconnect) this.reconnect();
   }
 
   /** The properties of the last CONNACK. */

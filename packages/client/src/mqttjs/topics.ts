@@ -62,6 +62,8 @@ export class Topics {
     const subscription = new Subscription<Uint8Array, Plain>(core, [filter], undefined, this.#handle, own);
     const before = this.#known.get(filter);
     this.#known.set(filter, { subscription, options });
+    if (core.endReason !== undefined)
+      return { filter, reasonCode: 128, isGranted: false, error: core.endReason };
     core.subscriptions.add(subscription as AnySubscription, own);
     // The new one is there already, so nothing is sent for the end of the old one.
     if (before !== undefined && !before.subscription.isEnded) await before.subscription.unsubscribe();
