@@ -240,6 +240,7 @@ export class Client implements AsyncDisposable {
     const forgetTimeout = limitCall(core.settings.clock, { timeout }, what, undefined, (error) => {
       core.subscriptions.remove(subscription as AnySubscription).catch(() => {});
       subscription.end(error);
+      void subscription.unsubscribe();
     });
     subscription.ready.then(forgetTimeout, forgetTimeout);
     return subscription;

@@ -171,6 +171,8 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
     if (this.#handler !== undefined) {
       this.#run(message, this.#handler);
     } else {
+      // Whoever has asked for several at once is done with each when the next one comes.
+      this.#finishCurrent();
       this.#current = message;
       this.#waiters.shift()!.resolve({ done: false, value: message });
     }
@@ -287,8 +289,10 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
   }
 
   async #leave(): Promise<void> {
-    if (this.#isEnded) return;
-    const left = this.#owner.subscriptions.remove(this as Subscription<unknown, unknown>);
+    const left = this.#isEnded
+      ? undefined
+      : this.#owner.subscriptions.remove(this as Subscription<unknown, unknown>);
+    // Also when the server or a timeout has ended it: unacknowledged they would hold up those of all others.
     this.#finishCurrent();
     for (const message of this.#queue.items) message.ack();
     this.#queue.items = [];

@@ -352,6 +352,40 @@ test('a refusal that a later SUBSCRIBE has overtaken ends nothing', async () => 
   for (const each of subscriptions) expect((await each.next()).value.text).toBe('x');
 });
 
+test('several calls of next at once leave no message unacknowledged', async () => {
+  const { client, peer } = await scripted();
+  const subscription = client.subscribe('t');
+  await answerSubscribe(peer);
+  const both = [subscription.next(), subscription.next()];
+  for (const id of [1, 2]) peer.send(packet.publish({ topic: 't', payload: String(id), qos: 1, id }));
+  expect((await Promise.all(both)).map(({ value }) => value.text)).toEqual(['1', '2']);
+  const third = subscription.next();
+  for (const id of [1, 2]) expect(decode.ack(await peer.take(packetType.PUBACK), 5).id).toBe(id);
+  await subscription.return();
+  expect((await third).done).toBe(true);
+});
+
+test('a subscription that the server did not answer in time keeps no message from being acknowledged', async () => {
+  const { client, peer } = await scripted();
+  const subscription = client.subscribe('t', { timeout: 20 });
+  peer.send(packet.publish({ topic: 't', qos: 1, id: 1 }));
+  await expect(subscription.ready).rejects.toMatchObject({ code: 'TOBYMQ_TIMEOUT' });
+  expect(decode.ack(await peer.take(packetType.PUBACK), 5).id).toBe(1);
+});
+
+test('leaving the loop of a subscription that the server has ended acknowledges what was in hand', async () => {
+  const { client, peer } = await scripted();
+  const subscription = client.subscribe('t');
+  await answerSubscribe(peer);
+  for (const id of [1, 2]) peer.send(packet.publish({ topic: 't', qos: 1, id }));
+  await expect.poll(() => subscription.pendingCount).toBe(2);
+  const other = client.subscribe('t');
+  await answerSubscribe(peer, [0x87]);
+  await expect(other.ready).rejects.toMatchObject({ code: 'TOBYMQ_SUBSCRIBE_REFUSED' });
+  for await (const _ of subscription) break;
+  for (const id of [1, 2]) expect(decode.ack(await peer.take(packetType.PUBACK), 5).id).toBe(id);
+});
+
 test('await using leaves the subscription', async () => {
   const { client, peer } = await scripted();
   const use = async (): Promise<void> => {
