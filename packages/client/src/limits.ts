@@ -37,6 +37,8 @@ export const offlineDefaults = {
 
 /** QoS 0 messages that wait for one slow consumer, and those that wait for any consumer. */
 export const inHandMax = 10_000;
+/** The same in bytes of payload, those of QoS 1 and 2 among them: 64 MiB, as for what waits for the network. */
+export const inHandBytesMax = 64 << 20;
 
 /** Time that `close({ drain: true })` grants to unacknowledged messages. */
 export const defaultDrainMs = 10_000;

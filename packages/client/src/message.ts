@@ -5,6 +5,11 @@ import type { Receipt } from './incoming.ts';
 
 const decoder = new TextDecoder();
 
+/** How much a message counts where messages wait. */
+export function payloadSize({ payload }: { readonly payload: Uint8Array }): number {
+  return payload.length;
+}
+
 /**
  * A received message. `value` is what the topic's codec made of the payload (the payload itself for a plain filter),
  * `params` are the levels that the braces of a declared topic stand for.

@@ -32,6 +32,11 @@ export class Queue<T> {
     for (const item of items) this.push(item);
   }
 
+  /** Whether one more keeps to both bounds; an empty queue has room for any. */
+  fits(item: T, maxItems: number, maxBytes: number): boolean {
+    return this.length < maxItems && (this.length === 0 || this.bytes + this.#sizeOf(item) <= maxBytes);
+  }
+
   push(item: T): void {
     this.#items.push(item);
     this.bytes += this.#sizeOf(item);

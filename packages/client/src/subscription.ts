@@ -4,8 +4,8 @@
 import type { QoS } from '@tobymq/codec';
 import type { Duration } from './duration.ts';
 import { ClientError, causedBy } from './errors.ts';
-import { inHandMax } from './limits.ts';
-import type { Message } from './message.ts';
+import { inHandBytesMax, inHandMax } from './limits.ts';
+import { type Message, payloadSize } from './message.ts';
 import { Queue } from './queue.ts';
 import { serverError } from './reason-names.ts';
 import type { TopicPattern } from './topic.ts';
@@ -24,7 +24,7 @@ export interface SubscribeOptions {
   readonly retained?: 'always' | 'new' | 'never';
   /** `manual`: call `message.ack()` yourself. */
   readonly ack?: 'auto' | 'manual';
-  /** How many messages of QoS 0 wait for a slow consumer before further ones are dropped. */
+  /** How many messages of QoS 0 wait for a slow consumer before further ones are dropped; never more than 64 MiB. */
   readonly inHand?: number;
   /** Ends the subscription. */
   readonly signal?: AbortSignal;
@@ -93,7 +93,7 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
     resolve: (results: readonly FilterResult[]) => void;
     reject: (error: ClientError) => void;
   };
-  readonly #queue = new Queue<Message<V, P>>();
+  readonly #queue = new Queue<Message<V, P>>(payloadSize);
   /** Calls of `next` that wait for a message. */
   readonly #waiters: {
     resolve: (result: IteratorResult<Message<V, P>>) => void;
@@ -143,7 +143,7 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
       message.ack();
     } else if (this.#queue.length === 0 && this.#hasTaker) {
       this.#take(message);
-    } else if (message.qos === 0 && this.#queue.length >= this.#inHand) {
+    } else if (message.qos === 0 && !this.#queue.fits(message, this.#inHand, inHandBytesMax)) {
       this.#drop(message);
     } else {
       this.#isDropping = false;
@@ -182,7 +182,7 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
     this.#owner.droppedCount++;
     if (this.#isDropping) return;
     this.#isDropping = true;
-    const what = `the consumer of ${this.filters.join(', ')} is too slow: ${this.#inHand} messages wait, further ones of QoS 0 are dropped`;
+    const what = `the consumer of ${this.filters.join(', ')} is too slow: ${this.#queue.length} messages of ${this.#queue.bytes} bytes wait, further ones of QoS 0 are dropped`;
     this.#owner.report(new ClientError('TOBYMQ_MESSAGE_DROPPED', what, { topic: message.topic }));
   }
 

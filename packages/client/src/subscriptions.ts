@@ -17,10 +17,11 @@ import {
   subscriptionRequest,
 } from './filters.ts';
 import type { Receipt } from './incoming.ts';
-import { inHandMax } from './limits.ts';
-import { Message } from './message.ts';
+import { inHandBytesMax, inHandMax } from './limits.ts';
+import { Message, payloadSize } from './message.ts';
 import type { Settings } from './options.ts';
 import type { PacketIds } from './packet-ids.ts';
+import { Queue } from './queue.ts';
 import { serverError } from './reason-names.ts';
 import type { SubscribeOptions } from './subscription.ts';
 import { type RouteTarget, type TopicRoute, TopicRoutes } from './topic-routes.ts';
@@ -41,7 +42,7 @@ export class Subscriptions {
   readonly #leaving = new Set<string>();
   readonly #requests: Map<number, OpenRequest>;
   readonly routes: TopicRoutes;
-  #unclaimed: Message<unknown, unknown>[] = [];
+  readonly #unclaimed = new Queue<Message<unknown, unknown>>(payloadSize);
   #catchAll: AnySubscription | undefined;
   #connection: Connection | undefined;
   #nextIdentifier = 1;
@@ -297,18 +298,18 @@ export class Subscriptions {
       this.#catchAll.push(message);
     } else if (isUnwanted || unclaimed === 'discard') {
       message.ack();
-    } else if (message.qos > 0 || this.#unclaimed.length < inHandMax) {
+    } else if (message.qos > 0 || this.#unclaimed.fits(message, inHandMax, inHandBytesMax)) {
       this.#unclaimed.push(message);
     } else if (++this.droppedCount === 1) {
-      const what = `no subscription matches ${topic}, and ${inHandMax} messages wait already`;
+      const what = `no subscription matches ${topic}, and ${this.#unclaimed.length} messages of ${this.#unclaimed.bytes} bytes wait already`;
       onError(new ClientError('TOBYMQ_MESSAGE_DROPPED', what, { topic }));
     }
   }
 
   /** Gives waiting messages to a subscription that has just come. */
   #claim(): void {
-    const waiting = this.#unclaimed;
-    this.#unclaimed = [];
+    const waiting = this.#unclaimed.items;
+    this.#unclaimed.items = [];
     for (const message of waiting) {
       const [target] = this.routes.byName(message.topic).targets;
       const taker = target?.subscription ?? this.#catchAll;

@@ -44,6 +44,17 @@ test('for a loop that is busy at most so many messages of QoS 0 wait as it may h
   expect(seen).toEqual(['0', '1', '2', '3', '4', 'owed']);
 });
 
+test('large messages of QoS 0 wait for a slow loop up to a number of bytes', async () => {
+  const { client, peer, errors } = await scripted();
+  const subscription = client.subscribe('t');
+  await answerSubscribe(peer);
+  const large = packet.publish({ topic: 't', payload: 'x'.repeat(8 << 20) });
+  for (let i = 0; i < 10; i++) peer.send(large);
+  await expect.poll(() => client.stats().messagesReceived, { timeout: 10_000 }).toBe(10);
+  expect([subscription.pendingCount, client.stats().droppedIncoming]).toEqual([8, 2]);
+  expect(errors).toMatchObject([{ code: 'TOBYMQ_MESSAGE_DROPPED' }]);
+});
+
 test('leaving the loop unsubscribes and acknowledges what was in hand', async () => {
   const { client, peer } = await scripted();
   const looping = (async () => {
