@@ -4,21 +4,23 @@
 export class Inbox<T> implements AsyncIterableIterator<T> {
   readonly #onReturn: () => void;
   readonly #maximum: number;
+  readonly #onFull: (waiting: T[], value: T) => void;
   readonly #values: T[] = [];
   /** Calls of `next` that wait for a value. */
   readonly #takers: ((result: IteratorResult<T>) => void)[] = [];
   #isEnded = false;
 
-  /** Of more than `maximum` waiting values only the newest are kept. */
-  constructor(onReturn: () => void, maximum = Number.POSITIVE_INFINITY) {
+  /** Of more than `maximum` waiting values only the newest are kept, unless `onFull` finds another place for one more. */
+  constructor(onReturn: () => void, maximum: number, onFull: (waiting: T[], value: T) => void = dropOldest) {
     this.#onReturn = onReturn;
     this.#maximum = maximum;
+    this.#onFull = onFull;
   }
 
   push(value: T): void {
     if (this.#isEnded) return;
-    this.#values.push(value);
-    if (this.#values.length > this.#maximum) this.#values.shift();
+    if (this.#values.length < this.#maximum) this.#values.push(value);
+    else this.#onFull(this.#values, value);
     this.#serve();
   }
 
@@ -54,4 +56,9 @@ export class Inbox<T> implements AsyncIterableIterator<T> {
       else take({ done: true, value: undefined });
     }
   }
+}
+
+function dropOldest<T>(waiting: T[], value: T): void {
+  waiting.shift();
+  waiting.push(value);
 }

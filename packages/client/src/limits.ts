@@ -35,7 +35,7 @@ export const offlineDefaults = {
   qos0: true,
 } as const;
 
-/** QoS 0 messages that wait for one slow consumer, and those that wait for any consumer. */
+/** QoS 0 messages that wait for one slow consumer, those that wait for any, and changes of a view that wait for a loop. */
 export const inHandMax = 10_000;
 /** The same in bytes of payload, those of QoS 1 and 2 among them: 64 MiB, as for what waits for the network. */
 export const inHandBytesMax = 64 << 20;

@@ -12,6 +12,7 @@ import type { Core, CoreListener } from './core.ts';
 import type { Duration } from './duration.ts';
 import { ClientError, causedBy } from './errors.ts';
 import { Inbox } from './inbox.ts';
+import { inHandMax } from './limits.ts';
 import type { Message } from './message.ts';
 import { bytesOf, type PublishOptions } from './outgoing-message.ts';
 import type { Subscription } from './subscription.ts';
@@ -168,9 +169,12 @@ export class View<V, P> implements AsyncDisposable {
     await this.#write(this.#name(key), new Uint8Array(0), options);
   }
 
-  /** Each change from now on. */
+  /**
+   * Each change from now on. A loop that is very many changes behind sees several changes of a key as one, and still ends
+   * with what the view has.
+   */
   changes(): AsyncIterableIterator<Change<V, P>> {
-    const inbox: Inbox<Change<V, P>> = new Inbox(() => this.#inboxes.delete(inbox));
+    const inbox: Inbox<Change<V, P>> = new Inbox(() => this.#inboxes.delete(inbox), inHandMax, join);
     if (this.#end === undefined) this.#inboxes.add(inbox);
     else inbox.end();
     return inbox;
@@ -326,6 +330,19 @@ export class View<V, P> implements AsyncDisposable {
     this.#inboxes.clear();
     for (const look of [...this.#watchers]) look();
   }
+}
+
+/** Joins a change with the one that waits for the same key, so that hardly more of them wait than there are keys. */
+function join<V, P>(waiting: Change<V, P>[], change: Change<V, P>): void {
+  const at = waiting.findLastIndex(({ topic }) => topic === change.topic);
+  if (at === -1) {
+    waiting.push(change);
+    return;
+  }
+  const { previous } = waiting[at]!;
+  // A key that came and went was never there.
+  if (previous === undefined && change.value === undefined) waiting.splice(at, 1);
+  else waiting[at] = { ...change, previous };
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

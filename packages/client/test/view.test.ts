@@ -197,6 +197,29 @@ test('a view that reads again leaves the QoS of another subscription alone', asy
   expect((await loop.next()).value).toMatchObject({ qos: 2, text: '1' });
 });
 
+test('for a loop that lags far behind the changes of a key become one', async () => {
+  const { url, client } = await setup();
+  const view = await client.view(settings);
+  const changes = view.changes();
+  const other = await connected(url);
+  const publish = (name: string, value: number): Promise<unknown> =>
+    other.publish(settings.at({ name }), value, { retain: true, qos: 1 });
+  await publish('b', 0);
+  await Promise.all(Array.from({ length: 10_050 }, (_, i) => publish('a', i)));
+  await publish('c', 1);
+  await publish('last', 1);
+  await view.waitFor({ name: 'last' }, (value) => value === 1);
+  await view.close();
+  const seen: Change<number, Key>[] = [];
+  for (let next = await changes.next(); !next.done; next = await changes.next()) seen.push(next.value);
+  expect(seen.length).toBe(10_002);
+  expect(seen.slice(-3).map(plain)).toEqual([
+    { name: 'a', value: 10_049, previous: 9_997 },
+    { name: 'c', value: 1, previous: undefined },
+    { name: 'last', value: 1, previous: undefined },
+  ]);
+});
+
 test('earlier values are kept as far as asked', async () => {
   const { client } = await setup();
   const view = await client.view(settings, { history: 2 });
