@@ -293,6 +293,30 @@ test('a large message over WebSocket arrives whole', async () => {
   expect((await nextMessage(peer)).payload.length).toBe(payload.length);
 });
 
+test('what a client sends over WebSocket before its end is handled, also while a rule takes its time', async () => {
+  const server = await startServer({ listeners: [{ type: 'ws', port: 0 }] });
+  const topics: string[] = [];
+  server.broker.subscribe('#', ({ topic }) => topics.push(topic));
+  const authorizePublish = () => new Promise<boolean>((resolve) => setTimeout(resolve, 50, true));
+  await server.broker.addExtension({ name: 'slow', authorizePublish });
+  const ended = new Promise<string>((resolve) => {
+    const onDisconnected = (_client: unknown, { initiator }: { initiator: string }) => resolve(initiator);
+    void server.broker.addExtension({ name: 'witness', onDisconnected });
+  });
+  const socket = new WebSocket(`ws://${host}:${portOf(server)}/mqtt`, 'mqtt');
+  await once(socket, 'open');
+  const connack = once(socket, 'message');
+  socket.send(packet.connect({ version: 5, clientId: 'c', will: { topic: 'will', payload: 'x' } }));
+  await connack;
+  const messages = ['a', 'b'].map((topic) =>
+    packet.publish({ version: 5, topic, payload: 'x', qos: 1, id: 1 }),
+  );
+  socket.send(Buffer.concat([...messages, packet.disconnect()]));
+  socket.close();
+  expect(await ended).toBe('client');
+  expect(topics).toEqual(['a', 'b']);
+});
+
 test('a text frame closes the WebSocket [MQTT-6.0.0-1]', async () => {
   const server = await startServer({ listeners: [{ type: 'ws', port: 0 }] });
   const socket = new WebSocket(`ws://${host}:${portOf(server)}/mqtt`, 'mqtt');

@@ -26,6 +26,9 @@ export class WebSocketStream implements ByteStream {
   #handler: ByteStreamHandler | undefined;
   #error: Error | undefined;
   #waiting = false;
+  #isPaused = false;
+  #isClosed = false;
+  #hasTold = false;
 
   constructor(socket: WebSocket, { remoteAddress, remotePort, listener, peer }: WebSocketPeer) {
     this.#socket = socket;
@@ -54,18 +57,22 @@ export class WebSocketStream implements ByteStream {
       this.#error = error;
     });
     this.#socket.on('close', () => {
-      handler.onEnd();
-      handler.onClose(this.#error);
+      this.#isClosed = true;
+      // A WebSocket closes also while it is paused; the broker hears of it when it has handled what came before. Not if it
+      // waits for what was written to be taken: that will never be.
+      if (!this.#isPaused || this.#waiting) this.#tellClosed();
     });
   }
 
   write(bytes: Uint8Array): boolean {
+    if (this.#isClosed) return true;
     // [MQTT-6.0.0-2]: packets need not be aligned with frames.
     this.#socket.send(bytes, this.#sent);
     return this.#mayGoOn();
   }
 
   writev(pieces: readonly Uint8Array[]): boolean {
+    if (this.#isClosed) return true;
     let total = 0;
     for (const piece of pieces) total += piece.length;
     if (total <= joinBytesMax) {
@@ -77,11 +84,14 @@ export class WebSocketStream implements ByteStream {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#socket.resume();
+    if (this.#isClosed) this.#tellClosed();
   }
 
   end(): void {
@@ -90,6 +100,13 @@ export class WebSocketStream implements ByteStream {
 
   destroy(): void {
     this.#socket.terminate();
+  }
+
+  #tellClosed(): void {
+    if (this.#hasTold) return;
+    this.#hasTold = true;
+    this.#handler?.onEnd();
+    this.#handler?.onClose(this.#error);
   }
 
   #mayGoOn(): boolean {
