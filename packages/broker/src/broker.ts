@@ -175,8 +175,10 @@ export class Broker {
     if (this.#core.isStopping) throw new BrokerError('TOBYMQ_BROKER_STOPPED', 'the broker has stopped');
     const settings = resolveListenerSettings(this.#listenerDefaults, options);
     const { port = 1883, host = '127.0.0.1', name } = options;
-    const opened = await listenTcp({ port, host, name }, (stream) =>
-      this.#stateOf(stream.listener, settings).accept(stream),
+    const opened = await listenTcp(
+      { port, host, name },
+      (stream) => this.#stateOf(stream.listener, settings).accept(stream),
+      (refusing, reason) => this.#refusedSocket(refusing, reason),
     );
     const listener: Listener = {
       ...opened,
@@ -187,6 +189,11 @@ export class Broker {
     };
     this.#listeners.add(listener);
     return listener;
+  }
+
+  #refusedSocket(listener: string, reason: string): void {
+    this.#core.metrics.socketsRefused++;
+    this.#core.logger.log('warn', 'connection-refused', { listener, reason });
   }
 
   /**

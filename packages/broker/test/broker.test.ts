@@ -1,8 +1,9 @@
 // The broker as a library: in-process clients, inspection, $SYS, starting and stopping.
 
+import { Server } from 'node:net';
 import { decode, packet, packetType, property } from '@tobymq/testkit';
-import { expect, test } from 'vitest';
-import { Broker, MemoryStore, type ReceivedMessage } from '../src/index.ts';
+import { expect, test, vi } from 'vitest';
+import { Broker, type LogFields, MemoryStore, type ReceivedMessage } from '../src/index.ts';
 import { connectPeer, openPeer, publishPacket, startBroker, subscribe, until } from './support.ts';
 
 test('a program publishes and subscribes without a connection, with properties and retained messages', async () => {
@@ -37,6 +38,22 @@ test('what a program may not do is refused with a code', async () => {
 test('a port in use is refused by name', async () => {
   const { broker, port } = await startBroker();
   await expect(broker.listen({ port })).rejects.toThrow(`cannot listen on 127.0.0.1 port ${port}`);
+});
+
+test('connections that cannot be accepted are counted and logged, and end nothing else', async () => {
+  const listening = vi.spyOn(Server.prototype, 'listen');
+  const reasons: unknown[] = [];
+  const log = (_level: string, event: string, { reason }: LogFields) => {
+    if (event === 'connection-refused') reasons.push(reason);
+  };
+  const { broker, port } = await startBroker({ logger: { log } });
+  const server = listening.mock.contexts[0] as Server;
+  listening.mockRestore();
+  // What Node does when the system call fails.
+  for (let i = 0; i < 2; i++) server.emit('error', new Error('accept ECONNABORTED'));
+  expect(reasons).toEqual(['accept ECONNABORTED', 'accept ECONNABORTED']);
+  expect(broker.metrics.socketsRefused).toBe(2);
+  await (await connectPeer(port)).ping();
 });
 
 test('a client in the same process speaks MQTT over a pipe', async () => {

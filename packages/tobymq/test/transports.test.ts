@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect as connectSocket } from 'node:net';
+import { connect as connectSocket, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
@@ -15,7 +15,7 @@ import {
   RawPeer,
   type TestCertificates,
 } from '@tobymq/testkit';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { ConfigInput } from '../src/config/schema.ts';
 import {
@@ -315,6 +315,17 @@ test('what a client sends over WebSocket before its end is handled, also while a
   socket.close();
   expect(await ended).toBe('client');
   expect(topics).toEqual(['a', 'b']);
+});
+
+test('connections that cannot be accepted are counted and do not end the server', async () => {
+  const listening = vi.spyOn(Server.prototype, 'listen');
+  const server = await startServer({});
+  const accepting = listening.mock.contexts[0] as Server;
+  listening.mockRestore();
+  // What Node does when the system call fails.
+  for (let i = 0; i < 2; i++) accepting.emit('error', new Error('accept ECONNABORTED'));
+  expect(server.broker.metrics.socketsRefused).toBe(2);
+  await roundTrip((await connect({ host, port: portOf(server) })).peer);
 });
 
 test('a text frame closes the WebSocket [MQTT-6.0.0-1]', async () => {

@@ -22,7 +22,12 @@ export interface TcpOptions {
   readonly name: string | undefined;
 }
 
-export function listenTcp(options: TcpOptions, accept: (stream: ByteStream) => void): Promise<Listener> {
+/** `refused` hears of connections that could not be accepted, mostly because there are too many open files. */
+export function listenTcp(
+  options: TcpOptions,
+  accept: (stream: ByteStream) => void,
+  refused: (listener: string, reason: string) => void,
+): Promise<Listener> {
   let name = options.name ?? `tcp:${options.port}`;
   const origin = (remoteAddress: string, remotePort: number): StreamOrigin => ({
     remoteAddress,
@@ -46,11 +51,15 @@ export function listenTcp(options: TcpOptions, accept: (stream: ByteStream) => v
   // allowHalfOpen: a client that has closed its side may still read what we send.
   const server = createServer({ noDelay: true, allowHalfOpen: true }, onConnection);
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
+    const onListenError = (error: Error): void => {
       const message = `cannot listen on ${options.host} port ${options.port}: ${error.message}`;
       reject(new BrokerError('TOBYMQ_LISTEN_FAILED', message, { cause: error }));
-    });
+    };
+    server.once('error', onListenError);
     server.listen({ port: options.port, host: options.host, backlog: 4096 }, () => {
+      server.off('error', onListenError);
+      // From now on each error is one connection that could not be accepted; without a listener it would end the process.
+      server.on('error', (error) => refused(name, error.message));
       acceptDirectly(server, onHandle);
       const address = server.address();
       const port = typeof address === 'object' && address !== null ? address.port : options.port;

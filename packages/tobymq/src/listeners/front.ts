@@ -96,7 +96,11 @@ export class Front {
     const { noDelay } = this.#options;
     // allowHalfOpen: a client that has closed its side may still read what we send.
     const server = createServer({ allowHalfOpen: true, noDelay }, (socket) => this.#accept(socket));
-    server.once('listening', () => acceptDirectly(server, (handle) => this.#acceptDirectly(handle)));
+    server.once('listening', () => {
+      acceptDirectly(server, (handle) => this.#acceptDirectly(handle));
+      // From now on each error is one connection that could not be accepted; without a listener it would end the process.
+      server.on('error', (error) => this.#handler.refused('unknown', error.message));
+    });
     this.#servers.push(server);
     return server;
   }
