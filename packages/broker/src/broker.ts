@@ -180,15 +180,31 @@ export class Broker {
       (stream) => this.#stateOf(stream.listener, settings).accept(stream),
       (refusing, reason) => this.#refusedSocket(refusing, reason),
     );
+    const state = this.#states.get(opened.name);
+    if (state?.isClosed === true) {
+      // The listener of this name is another one now.
+      state.isClosed = false;
+      state.settings = settings;
+      this.#rebuildHooks();
+    }
     const listener: Listener = {
       ...opened,
       close: async () => {
         this.#listeners.delete(listener);
+        this.#closedListener(opened.name);
         await opened.close();
       },
     };
     this.#listeners.add(listener);
     return listener;
+  }
+
+  /** Several listeners may share a name and its settings; with the last one the settings are over. */
+  #closedListener(name: string): void {
+    const state = this.#states.get(name);
+    if (state !== undefined && ![...this.#listeners].some((other) => other.name === name)) {
+      state.isClosed = true;
+    }
   }
 
   #refusedSocket(listener: string, reason: string): void {

@@ -13,6 +13,8 @@ export class ListenerState {
   readonly name: string;
   settings: ListenerSettings;
   hooks: Hooks;
+  /** No listener of this name is open any more; its connections may be. */
+  isClosed = false;
   readonly connections = new Set<Connection>();
   readonly #core: Core;
   readonly #perAddress: Map<string, number>;

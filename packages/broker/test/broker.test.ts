@@ -56,6 +56,33 @@ test('connections that cannot be accepted are counted and logged, and end nothin
   await (await connectPeer(port)).ping();
 });
 
+test('a listener that takes the name of one that was closed has settings of its own', async () => {
+  const { broker } = await startBroker();
+  const refusing = async (port: number): Promise<number> => {
+    const peer = await openPeer(port);
+    peer.send(packet.connect({ version: 4, clientId: 'c' }));
+    return decode.connack(await peer.expect(packetType.CONNACK), 4).reason;
+  };
+  const first = await broker.listen({ port: 0, name: 'mqtt', acceptedVersions: [5] });
+  expect(await refusing(first.port)).toBe(1);
+  await first.close();
+  const second = await broker.listen({ port: 0, name: 'mqtt' });
+  expect(await refusing(second.port)).toBe(0);
+});
+
+test('what is configured for a listener before it is opened stays, and so does what others of its name have', async () => {
+  const { broker } = await startBroker();
+  broker.configure({ listeners: { mqtt: { maximumQoS: 1 } } });
+  const first = await broker.listen({ port: 0, name: 'mqtt' });
+  const second = await broker.listen({ port: 0, name: 'mqtt' });
+  await first.close();
+  await broker.listen({ port: 0, name: 'mqtt' });
+  const peer = await openPeer(second.port);
+  peer.send(packet.connect({ version: 5, clientId: 'c' }));
+  const { properties } = decode.connack(await peer.expect(packetType.CONNACK), 5);
+  expect(properties.get(property.maximumQoS)).toEqual([1]);
+});
+
 test('a client in the same process speaks MQTT over a pipe', async () => {
   const { broker } = await startBroker();
   const pipe = broker.connect();
