@@ -386,6 +386,7 @@ export class Broker {
     const core = this.#core;
     core.limits = resolveLimits(core.limits, change.limits ?? {});
     core.flusher.moderation.restMs = core.limits.moderationMs;
+    core.router.sharedStrategy = core.limits.sharedStrategy;
     for (const connection of this.#connections()) beginRateLimit(connection);
     this.#listenerDefaults = resolveListenerSettings(this.#listenerDefaults, change.listenerDefaults ?? {});
     for (const [name, settings] of Object.entries(change.listeners ?? {})) {

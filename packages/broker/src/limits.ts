@@ -2,7 +2,7 @@
 // (`broker.configure`), each has a counter in `broker.metrics`, and 0 switches a bound off where this makes sense.
 
 import { BrokerError } from './errors.ts';
-import type { SharedStrategy } from './routing/shared-group.ts';
+import { type SharedStrategy, sharedStrategies } from './routing/shared-group.ts';
 
 /** What happens to a message for a session whose queue is full. */
 export type QueueOverflow =
@@ -100,6 +100,7 @@ export const defaultLimits: Limits = {
 };
 
 const overflows: readonly string[] = ['drop-oldest', 'drop-newest', 'disconnect'];
+const strategies: readonly string[] = sharedStrategies;
 
 /** The given limits over `base`; refuses what makes no sense, by name and value. */
 export function resolveLimits(base: Limits, given: Partial<Limits>): Limits {
@@ -120,6 +121,12 @@ export function resolveLimits(base: Limits, given: Partial<Limits>): Limits {
     throw new BrokerError(
       'TOBYMQ_OPTION_INVALID',
       `limit queueOverflow must be one of ${overflows.join(', ')}`,
+    );
+  }
+  if (!strategies.includes(limits.sharedStrategy)) {
+    throw new BrokerError(
+      'TOBYMQ_OPTION_INVALID',
+      `limit sharedStrategy must be one of ${strategies.join(', ')}`,
     );
   }
   // With no window at all nothing would ever be read from the store.

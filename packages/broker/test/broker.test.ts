@@ -83,6 +83,17 @@ test('what is configured for a listener before it is opened stays, and so does w
   expect(properties.get(property.maximumQoS)).toEqual([1]);
 });
 
+test('how shared subscriptions choose can be changed while the broker runs, to what there is', async () => {
+  const { broker } = await startBroker();
+  const counts = [0, 0];
+  for (const i of [0, 1]) broker.subscribe('$share/g/t', () => counts[i]!++);
+  broker.configure({ limits: { sharedStrategy: 'sticky' } });
+  for (let i = 0; i < 4; i++) await broker.publish({ topic: 't', payload: 'x' });
+  expect(counts.toSorted()).toEqual([0, 4]);
+  const sharedStrategy = 'roundrobin' as 'round-robin';
+  expect(() => broker.configure({ limits: { sharedStrategy } })).toThrow(/sharedStrategy must be one of/);
+});
+
 test('a client in the same process speaks MQTT over a pipe', async () => {
   const { broker } = await startBroker();
   const pipe = broker.connect();

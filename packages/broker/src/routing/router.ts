@@ -63,6 +63,8 @@ class CachedRoute<S> implements Route<S> {
   }
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
 const NOBODY: readonly never[] = Object.freeze([]);
 
 // Looking at a missed change costs 20 to 60 ns, building a route 300 ns and more.
@@ -73,7 +75,7 @@ const MATCHED_KEPT_MAX = 1024;
 /** Subscriptions of sessions `S`, and the way from a topic to them. */
 export class Router<S> {
   readonly #tree = new FilterTree<Subscribers<S>>();
-  readonly #groupContext: SharedGroupContext<S>;
+  readonly #groupContext: Mutable<SharedGroupContext<S>>;
   readonly #onInterest: ((filter: string, isWanted: boolean) => void) | undefined;
   readonly #changes: string[] = new Array<string>(LOGGED_CHANGES).fill('');
   readonly #routesMax: number;
@@ -95,6 +97,11 @@ export class Router<S> {
     };
     this.#onInterest = options.onInterest;
     this.#routesMax = options.routesMax ?? 32_768;
+  }
+
+  /** How shared subscriptions choose from now on. */
+  set sharedStrategy(strategy: SharedStrategy) {
+    this.#groupContext.strategy = strategy;
   }
 
   /** Changes with the subscriptions; a route with the same number is current. */

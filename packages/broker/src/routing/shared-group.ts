@@ -8,16 +8,19 @@ import { hashOf } from './large-map.ts';
 import type { Subscription } from './subscription.ts';
 
 /** How a shared subscription chooses the member that gets a message. */
-export type SharedStrategy =
+export type SharedStrategy = (typeof sharedStrategies)[number];
+
+export const sharedStrategies = [
   /** One after the other. */
-  | 'round-robin'
-  | 'random'
+  'round-robin',
+  'random',
   /** Always the same one, until it goes offline or leaves. */
-  | 'sticky'
+  'sticky',
   /** The same member for all messages of a publisher, as long as the members stay. */
-  | 'hash-publisher'
+  'hash-publisher',
   /** The same member for all messages of a topic, as long as the members stay. */
-  | 'hash-topic';
+  'hash-topic',
+] as const;
 
 /** What a group needs from outside; one object for all groups. */
 export interface SharedGroupContext<S> {
