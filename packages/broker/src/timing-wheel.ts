@@ -89,7 +89,10 @@ export class TimingWheel {
     if (entry.next !== undefined) this.cancel(entry);
     // Up, so that nothing is called early; at least the next tick, because the present one was served.
     const tick = Math.ceil((deadlineMs - this.#startMs) / this.#tickMs);
-    entry.deadlineTick = Math.min(Math.max(tick, this.#tick + 1), TICK_MAX);
+    const next = this.#tick + 1;
+    // A deadline that is no number, which an extension may give, is due at once too: it must not keep the search for its
+    // slot going for ever.
+    entry.deadlineTick = tick > next ? Math.min(tick, TICK_MAX) : next;
     this.#hang(entry);
   }
 

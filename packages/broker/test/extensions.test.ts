@@ -316,6 +316,13 @@ test('a client that authenticates again keeps its connection as long as its new 
   expect(decode.reason(await renewed.expect(packetType.DISCONNECT), 5).reason).toBe(0xa0);
 });
 
+test('credentials whose end is no number have expired', async () => {
+  const authenticate = () => ({ allow: true, expiresAt: Date.parse('never') }) as const;
+  const { port } = await startBroker({ extensions: [{ name: 'token', authenticate }] });
+  const peer = await connectPeer(port, { clientId: 'c' });
+  expect(decode.reason(await peer.expect(packetType.DISCONNECT), 5).reason).toBe(0xa0);
+});
+
 test('a hook that makes a Will impossible to encode takes nothing down', async () => {
   const events: string[] = [];
   const { port } = await startBroker({

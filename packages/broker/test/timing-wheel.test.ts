@@ -161,6 +161,14 @@ test('when a call throws, the others of its tick are called by the next advance'
   expect(calls.map((call) => call.name)).toEqual([1]);
 });
 
+test('a deadline that is no number is due at once', () => {
+  const wheel = newWheel();
+  const calls: { name: number; at: number }[] = [];
+  wheel.schedule(new Alarm(1, calls), Number.NaN);
+  wheel.advance(START_MS + 100);
+  expect(calls.length).toBe(1);
+});
+
 test('a clock that goes back calls nothing and loses nothing', () => {
   const wheel = newWheel();
   const calls: { name: number; at: number }[] = [];
