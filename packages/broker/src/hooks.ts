@@ -5,7 +5,8 @@
 // or rejects is counted and reported, and denies.
 
 import type { QoS } from '@tobymq/codec';
-import { matches } from '@tobymq/codec';
+import { checkTopicName, matches } from '@tobymq/codec';
+import { BrokerError } from './errors.ts';
 import type {
   AuthenticationAnswer,
   AuthenticationRequest,
@@ -179,15 +180,20 @@ export class Hooks {
       }
       if (isPromise(answer)) {
         const seen = message;
-        return answer.then(
-          (late) => {
-            const verdict = apply(seen, late);
-            return 'dropped' in verdict ? verdict : this.onPublish(hooks, verdict.message, client, i + 1);
-          },
-          (error: unknown) => this.#failedPublish(extension, error),
-        );
+        return answer
+          .then((late) => apply(seen, late))
+          .then(
+            (verdict) =>
+              'dropped' in verdict ? verdict : this.onPublish(hooks, verdict.message, client, i + 1),
+            (error: unknown) => this.#failedPublish(extension, error),
+          );
       }
-      const verdict = apply(message, answer);
+      let verdict: PublishVerdict;
+      try {
+        verdict = apply(message, answer);
+      } catch (error) {
+        return this.#failedPublish(extension, error);
+      }
       if ('dropped' in verdict) return verdict;
       message = verdict.message;
     }
@@ -299,12 +305,15 @@ function decision(answer: Exclude<AuthorizationAnswer, undefined>): Decision {
   };
 }
 
+/** Throws for a topic that subscribers could not be sent: it would end all their connections. */
 function apply(message: PublishRequest, answer: PublishAnswer): PublishVerdict {
   if (answer === undefined) return { message };
   if (answer.drop === true) {
     return { dropped: true, reasonCode: answer.reasonCode ?? 0, reason: answer.reason };
   }
   const { topic, payload, qos, retain } = answer;
+  const problem = topic === undefined ? undefined : checkTopicName(topic);
+  if (problem !== undefined) throw new BrokerError('TOBYMQ_TOPIC_INVALID', `the topic "${topic}" ${problem}`);
   return {
     message: {
       topic: topic ?? message.topic,

@@ -316,6 +316,29 @@ test('a client that authenticates again keeps its connection as long as its new 
   expect(decode.reason(await renewed.expect(packetType.DISCONNECT), 5).reason).toBe(0xa0);
 });
 
+test.each([
+  ['at once', (topic: string) => ({ topic })],
+  ['later', (topic: string) => Promise.resolve({ topic })],
+])('a hook that gives a message a topic that there cannot be keeps it back, %s', async (_when, onPublish) => {
+  const reports: unknown[] = [];
+  const topics = ['a/#', 'x'.repeat(70_000), 'good'];
+  const { port } = await startBroker({
+    logger: { log: (_level, event, { hook }) => void (event === 'extension-failed' && reports.push(hook)) },
+    extensions: [{ name: 'faulty', onPublish: () => onPublish(topics.shift()!) }],
+  });
+  const subscriber = await connectPeer(port, { clientId: 's' });
+  await subscribe(subscriber, '#', 0);
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  const reasons: number[] = [];
+  for (const id of [1, 2, 3]) {
+    publisher.send(publishPacket('a', 'x', { qos: 1, id }));
+    reasons.push(decode.ack(await publisher.expect(packetType.PUBACK), 5).reason);
+  }
+  expect(reasons).toEqual([0x83, 0x83, 0]);
+  expect(decode.publish(await subscriber.expect(packetType.PUBLISH), 5).topic).toBe('good');
+  expect(reports).toEqual(['onPublish', 'onPublish']);
+});
+
 test('credentials whose end is no number have expired', async () => {
   const authenticate = () => ({ allow: true, expiresAt: Date.parse('never') }) as const;
   const { port } = await startBroker({ extensions: [{ name: 'token', authenticate }] });
