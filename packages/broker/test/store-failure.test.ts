@@ -444,3 +444,27 @@ test('of several retained messages that cannot be stored none remains', async ()
   expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
   expect([...broker.retained('r')].map(({ payload }) => Buffer.from(payload).toString())).toEqual(['first']);
 });
+
+test('retained messages go on coming to a connection that takes over while its CONNACK waits for the store', async () => {
+  const store = new GatedStore();
+  const { port, broker } = await startBroker({ store, limits: { inflightMax: 10 } });
+  for (let i = 0; i < 200; i++) await broker.publish({ topic: `r/${i}`, payload: 'x', qos: 1, retain: true });
+  const first = await connectPeer(port, { clientId: 'c', clean: false, properties: expiry });
+  await subscribe(first, 'r/#', 1);
+  await first.expect(packetType.PUBLISH);
+  store.isOpen = false;
+  const second = await openPeer(port);
+  second.send(packet.connect({ version: 5, clientId: 'c', clean: false, properties: expiry }));
+  await until(() => store.isCommitting);
+  await first.expectClose();
+  await new Promise<void>((resolve) => setTimeout(resolve, 20)); // It looks whether it can go on in this time.
+  store.isOpen = true;
+  store.finish();
+  await second.expect(packetType.CONNACK);
+  const topics = new Set<string>();
+  while (topics.size < 200) {
+    const { topic, id } = decode.publish(await second.take(packetType.PUBLISH), 5);
+    topics.add(topic);
+    second.send(packet.puback({ id }));
+  }
+});

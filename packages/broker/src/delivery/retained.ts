@@ -171,8 +171,9 @@ class Replay {
     // One by one, because a few large ones may be all that the client takes for now.
     for (let i = 0; i < REPLAY_MESSAGES; i++) {
       const { link } = this.#session;
-      if (link === undefined) return;
-      if (this.#hasToWait(link)) {
+      // A connection that takes over is served when the store has its CONNACK.
+      if (link === undefined && this.#session.pending === undefined) return;
+      if (link === undefined || this.#hasToWait(link)) {
         setTimeout(this.step, 5).unref();
         return;
       }
