@@ -113,6 +113,23 @@ test('topicBytesMax: a longer topic is refused', async () => {
   expect(decode.reason(await peer.expect(packetType.DISCONNECT), 5).reason).toBe(0x90);
 });
 
+test('topicBytesMax: counts the mount point, without which nobody outside could be sent the topic', async () => {
+  const { port, broker } = await startBroker();
+  const mounted = await broker.listen({ port: 0, mountPoint: 'site1/' });
+  const watcher = await connectPeer(port, { clientId: 'w' });
+  await subscribe(watcher, '#');
+  const long = 'x'.repeat(65_530);
+  const peer = await connectPeer(mounted.port, { clientId: 'c' });
+  peer.send(publishPacket(long, 'x', { qos: 1, id: 1 }));
+  expect(decode.reason(await peer.expect(packetType.DISCONNECT), 5).reason).toBe(0x90);
+  const late = await openPeer(mounted.port);
+  late.send(packet.connect({ version: 5, clientId: 'd', will: { topic: long, payload: 'x' } }));
+  expect(decode.connack(await late.expect(packetType.CONNACK), 5).reason).toBe(0x90);
+  const good = await connectPeer(mounted.port, { clientId: 'e' });
+  good.send(publishPacket('x'.repeat(65_529), 'x'));
+  expect(decode.publish(await watcher.expect(packetType.PUBLISH), 5).topic.length).toBe(65_535);
+});
+
 test('topicBytesMax: counts bytes and not characters, and for the topic of a Will, too', async () => {
   const { port } = await startBroker({ limits: { topicBytesMax: 10 } });
   const peer = await connectPeer(port, { clientId: 'c' });

@@ -132,7 +132,7 @@ function willRefusal(connection: Connection, { will }: Connect): Refusal | undef
     problem !== undefined ||
     hasDiscouragedCharacters(will.topic) ||
     countLevels(will.topic) > topicLevelsMax ||
-    Buffer.byteLength(will.topic) > topicBytesMax
+    Buffer.byteLength(settings.mountPoint + will.topic) > topicBytesMax
   ) {
     return { reasonCode: 0x90, reason: `the topic of the Will ${problem ?? 'is not acceptable'}` };
   }

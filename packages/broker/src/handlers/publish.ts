@@ -76,12 +76,14 @@ function findTopic(connection: Connection, bytes: Uint8Array): KnownTopic {
   if (countLevels(name) > topicLevelsMax) {
     throw fault(0x90, `the topic name of PUBLISH has more than ${topicLevelsMax} levels`);
   }
-  if (publish.topicEnd - publish.topicStart > topicBytesMax) {
+  const { mountPoint } = connection.sender;
+  // With the mount point, because clients of other listeners are sent all of it.
+  if (publish.topicEnd - publish.topicStart + Buffer.byteLength(mountPoint) > topicBytesMax) {
     throw fault(0x90, `the topic name of PUBLISH has more than ${topicBytesMax} bytes`);
   }
   const own = new Uint8Array(publish.topicEnd - publish.topicStart);
   own.set(bytes.subarray(publish.topicStart, publish.topicEnd));
-  const known = new KnownTopic(own, connection.sender.mountPoint + name);
+  const known = new KnownTopic(own, mountPoint + name);
   connection.topics.add(name, known);
   return known;
 }
