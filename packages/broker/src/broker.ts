@@ -2,7 +2,7 @@
 // hold in their hands.
 //
 //     start   store opens → sessions and retained messages load → bus → extensions, in order → the clock runs
-//     stop    listeners close → clients get DISCONNECT 0x8B → extensions, in reverse → bus → store
+//     stop    listeners close → clients get DISCONNECT 0x8B, Wills are published → extensions, in reverse → bus → store
 
 import type { MessageProperties } from '@tobymq/codec';
 import { elapsedOf, systemClock } from './clock.ts';
@@ -422,6 +422,9 @@ export class Broker {
     core.isStopping = true;
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
     for (const connection of this.#connections()) connection.close(SHUTTING_DOWN);
+    // Neither a store that cannot write nor a rule that does not answer must keep the process from ending.
+    const timeout = new Promise<void>((resolve) => setTimeout(resolve, deadlineMs).unref());
+    await Promise.race([core.willsPublished(), timeout]);
     for (const extension of [...this.#started].reverse()) {
       try {
         await extension.stop?.();
@@ -436,8 +439,6 @@ export class Broker {
     for (const connection of this.#connections()) connection.stream.destroy();
     clearInterval(this.#timer);
     this.#sys?.stop();
-    // A store that cannot write must not keep the process from ending.
-    const timeout = new Promise<void>((resolve) => setTimeout(resolve, deadlineMs).unref());
     await Promise.race([core.gate.settled(), timeout]);
     await core.bus?.stop();
     await core.store.close();

@@ -68,6 +68,7 @@ export class Core {
   #lastMessageId: number;
   #lastSessionKey: number;
   #spareMessage: RoutedMessage | undefined;
+  readonly #wills = new Set<Promise<void>>();
 
   constructor(parts: CoreParts) {
     this.store = parts.store;
@@ -133,9 +134,18 @@ export class Core {
   }
 
   publishWill(session: Session): void {
-    publishWill(this, session).catch((error: unknown) => {
-      this.logger.log('error', 'internal-error', { clientId: session.clientId, error });
-    });
+    if (session.will === undefined) return;
+    const published = publishWill(this, session)
+      .catch((error: unknown) => {
+        this.logger.log('error', 'internal-error', { clientId: session.clientId, error });
+      })
+      .finally(() => this.#wills.delete(published));
+    this.#wills.add(published);
+  }
+
+  /** Resolves when the rules and hooks have answered for all Wills that are due, and these are published. */
+  async willsPublished(): Promise<void> {
+    await Promise.all(this.#wills);
   }
 
   /** The queue of a session is full and its policy is to end it. */

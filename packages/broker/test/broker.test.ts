@@ -94,6 +94,27 @@ test('how shared subscriptions choose can be changed while the broker runs, to w
   expect(() => broker.configure({ limits: { sharedStrategy } })).toThrow(/sharedStrategy must be one of/);
 });
 
+test('a Will for which a rule takes its time is published before the broker has stopped', async () => {
+  const store = new MemoryStore();
+  let isOpen = true;
+  store.close = async () => {
+    isOpen = false;
+  };
+  const stored: string[] = [];
+  store.putRetained = ({ topic }) => {
+    if (isOpen) stored.push(topic);
+  };
+  const authorizePublish = () => new Promise<boolean>((resolve) => setTimeout(resolve, 100, true));
+  const { broker, port } = await startBroker({ store, extensions: [{ name: 'slow', authorizePublish }] });
+  const peer = await connectPeer(port, {
+    clientId: 'c',
+    will: { topic: 'state', payload: 'off', retain: true },
+  });
+  peer.stream.on('end', () => peer.stream.end());
+  await broker.stop();
+  expect(stored).toEqual(['state']);
+});
+
 test('a client in the same process speaks MQTT over a pipe', async () => {
   const { broker } = await startBroker();
   const pipe = broker.connect();
