@@ -4,13 +4,11 @@
 //     start   store opens → sessions and retained messages load → bus → extensions, in order → the clock runs
 //     stop    listeners close → clients get DISCONNECT 0x8B, Wills are published → extensions, in reverse → bus → store
 
-import type { MessageProperties } from '@tobymq/codec';
 import { elapsedOf, systemClock } from './clock.ts';
 import { type CloseReason, SESSION_TAKEN_OVER, SHUTTING_DOWN } from './connection/close.ts';
 import type { Connection } from './connection/connection.ts';
 import { beginRateLimit } from './connection/rate-limit.ts';
 import { Core } from './core.ts';
-import { propertiesObject } from './delivery/raw-properties.ts';
 import { BrokerError } from './errors.ts';
 import { type ExplainOptions, type Explanation, explain } from './explain.ts';
 import type { ClientInfo, Extension } from './extension.ts';
@@ -19,6 +17,8 @@ import {
   type BrokerTotals,
   type ConnectedClient,
   clientInfo,
+  type RetainedMessage,
+  retainedMessages,
   type SessionInfo,
   sessionInfo,
   subscriptionsOf,
@@ -45,7 +45,6 @@ import {
   resolveListenerSettings,
 } from './options.ts';
 import { MemoryStore } from './store/memory.ts';
-import type { StoredMessage } from './store/store.ts';
 import { SysTopics } from './sys-topics.ts';
 import type { ByteStream } from './transports/byte-stream.ts';
 import { type BytePipe, MemoryConnection } from './transports/memory.ts';
@@ -66,16 +65,6 @@ export interface KickOptions {
   readonly serverReference?: string | undefined;
   /** Whether the session ends as well. Default: false. */
   readonly endSession?: boolean | undefined;
-}
-
-/** A retained message. */
-export interface RetainedMessage {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  readonly qos: 0 | 1 | 2;
-  readonly properties: MessageProperties | undefined;
-  readonly publishedAt: number;
-  readonly publisher: string;
 }
 
 /**
@@ -187,7 +176,7 @@ export class Broker {
     const opened = await listenTcp(
       { port, host, name },
       (stream) => this.#stateOf(stream.listener, settings).accept(stream),
-      (refusing, reason) => this.#refusedSocket(refusing, reason),
+      (refusing, reason) => this.#stateOf(refusing, settings).refused(reason),
     );
     const state = this.#states.get(opened.name);
     if (state?.isClosed === true) {
@@ -214,11 +203,6 @@ export class Broker {
     if (state !== undefined && ![...this.#listeners].some((other) => other.name === name)) {
       state.isClosed = true;
     }
-  }
-
-  #refusedSocket(listener: string, reason: string): void {
-    this.#core.metrics.socketsRefused++;
-    this.#core.logger.log('warn', 'connection-refused', { listener, reason });
   }
 
   /**
@@ -324,25 +308,8 @@ export class Broker {
   }
 
   /** Retained messages whose topics match a filter. */
-  *retained(filter = '#'): IterableIterator<RetainedMessage> {
-    const cursor = this.#core.retained.tree.cursor(filter);
-    const now = this.#core.clock.now();
-    for (let hasMore = true; hasMore; ) {
-      const found: StoredMessage[] = [];
-      hasMore = cursor.take(found, 64, 1_024);
-      for (const { topic, payload, qos, properties, publishedAt, publisher, expiresAt } of found) {
-        if (expiresAt > 0 && expiresAt <= now) continue;
-        const expiry = expiresAt > 0 ? Math.ceil((expiresAt - now) / 1000) : -1;
-        yield {
-          topic,
-          payload,
-          qos,
-          properties: propertiesObject(properties, expiry),
-          publishedAt,
-          publisher,
-        };
-      }
-    }
+  retained(filter = '#'): IterableIterator<RetainedMessage> {
+    return retainedMessages(this.#core, filter);
   }
 
   /** Removes the retained message of a topic; false if there is none. */

@@ -1,6 +1,6 @@
 // What `@tobymq/broker` exports.
 
-export { Broker, type KickOptions, type RetainedMessage } from './broker.ts';
+export { Broker, type KickOptions } from './broker.ts';
 export type * from './bus/bus.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { BrokerError, type BrokerErrorCode } from './errors.ts';
@@ -9,6 +9,7 @@ export type * from './extension.ts';
 export type {
   BrokerTotals,
   ConnectedClient,
+  RetainedMessage,
   SessionInfo,
   SubscriptionInfo,
   TopicSubscription,

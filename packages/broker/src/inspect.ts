@@ -1,11 +1,13 @@
-// What can be seen of a running broker: clients, sessions, subscriptions.
+// What can be seen of a running broker: clients, sessions, subscriptions, retained messages.
 
-import type { QoS } from '@tobymq/codec';
+import type { MessageProperties, QoS } from '@tobymq/codec';
 import type { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
+import { propertiesObject } from './delivery/raw-properties.ts';
 import type { ClientInfo } from './extension.ts';
 import { expiresAt } from './session/expiry.ts';
 import type { Session } from './session/session.ts';
+import type { StoredMessage } from './store/store.ts';
 
 /** A client that is connected. */
 export interface ConnectedClient extends ClientInfo {
@@ -134,4 +136,29 @@ export function totals(core: Core): BrokerTotals {
     queuedMessages,
     queuedBytes,
   };
+}
+
+/** A retained message. */
+export interface RetainedMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: 0 | 1 | 2;
+  readonly properties: MessageProperties | undefined;
+  readonly publishedAt: number;
+  readonly publisher: string;
+}
+
+/** Retained messages whose topics match a filter. */
+export function* retainedMessages(core: Core, filter: string): IterableIterator<RetainedMessage> {
+  const cursor = core.retained.tree.cursor(filter);
+  const now = core.clock.now();
+  for (let hasMore = true; hasMore; ) {
+    const found: StoredMessage[] = [];
+    hasMore = cursor.take(found, 64, 1_024);
+    for (const { topic, payload, qos, properties, publishedAt, publisher, expiresAt } of found) {
+      if (expiresAt > 0 && expiresAt <= now) continue;
+      const expiry = expiresAt > 0 ? Math.ceil((expiresAt - now) / 1000) : -1;
+      yield { topic, payload, qos, properties: propertiesObject(properties, expiry), publishedAt, publisher };
+    }
+  }
 }

@@ -38,12 +38,7 @@ export class ListenerState {
     const refusal = this.#refusal(stream);
     const { metrics, logger } = this.#core;
     if (refusal !== undefined) {
-      metrics.socketsRefused++;
-      logger.log('warn', 'connection-refused', {
-        address: stream.remoteAddress,
-        listener: this.name,
-        reason: refusal,
-      });
+      this.refused(refusal, stream.remoteAddress);
       // The stream tells of its end, and has to have somebody to tell.
       stream.start(nobody);
       stream.destroy();
@@ -57,6 +52,12 @@ export class ListenerState {
     const connection = new Connection(this.#core, stream, this, ++serial);
     this.connections.add(connection);
     return connection;
+  }
+
+  /** A connection was turned away, or could not be accepted at all. */
+  refused(reason: string, address?: string): void {
+    this.#core.metrics.socketsRefused++;
+    this.#core.logger.log('warn', 'connection-refused', { address, listener: this.name, reason });
   }
 
   /** A connection's stream is gone. */
