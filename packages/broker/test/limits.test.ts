@@ -469,3 +469,18 @@ test('a mount point is not seen by the clients below it', async () => {
   expect(decode.publish(await peer.expect(packetType.PUBLISH), 5).topic).toBe('a/b');
   expect(outside).toEqual(['site1/a/b']);
 });
+
+test('a client that takes no packet as large as the answer is told so instead of left waiting', async () => {
+  const { port } = await startBroker();
+  const filters = Array.from({ length: 30 }, (_, i) => `f/${i}`);
+  const asks = {
+    SUBACK: packet.subscribe({ version: 5, id: 1, filters: filters.map((filter) => [filter, 0] as const) }),
+    UNSUBACK: packet.unsubscribe({ version: 5, id: 1, filters }),
+  };
+  for (const [name, ask] of Object.entries(asks)) {
+    const properties = [[property.maximumPacketSize, 30]] as const;
+    const peer = await connectPeer(port, { clientId: name, properties });
+    peer.send(ask);
+    expect(decode.reason(await peer.expect(packetType.DISCONNECT), 5).reason).toBe(0x95);
+  }
+});

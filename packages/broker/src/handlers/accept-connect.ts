@@ -12,6 +12,7 @@ import type { ListenerSettings } from '../options.ts';
 import type { Session } from '../session/session.ts';
 import { keptWill } from '../session/will.ts';
 import { type ConnectAttempt, requestedExpiry } from './connect.ts';
+import { tell } from './tell.ts';
 
 export function acceptConnect(
   connection: Connection,
@@ -79,10 +80,8 @@ export function acceptConnect(
   session.pending = connection;
   const welcome = () => {
     // [MQTT-3.1.4-5]
-    if (!sender.packet({ type: PacketType.Connack, sessionPresent, reasonCode: 0, properties })) {
-      connection.close(serverClose(0x95, 'the maximum packet size of the client is too small for CONNACK'));
-      return;
-    }
+    const connack = { type: PacketType.Connack, sessionPresent, reasonCode: 0, properties } as const;
+    if (!tell(connection, 'CONNACK', connack)) return;
     serve(connection, session, client, isPresent, keepAlive, connect.cleanStart);
   };
   // The client is told of its session when that is stored; or, when it asked for a new one, when the old one is gone.

@@ -10,6 +10,7 @@ import { isPromise } from '../hooks.ts';
 import { type ConnectAttempt, decideConnect } from './connect.ts';
 import { fault, protocolError } from './faults.ts';
 import { refuse } from './refuse.ts';
+import { tell } from './tell.ts';
 
 /** The exchange of one connection. */
 export interface EnhancedAuthentication {
@@ -80,12 +81,12 @@ function failed(connection: Connection, error: unknown): void {
 }
 
 function finish(connection: Connection, answer: EnhancedAnswer): Promise<void> | undefined {
-  const { authentication, sender, state } = connection;
+  const { authentication, state } = connection;
   if (authentication === undefined || (state !== 'connecting' && state !== 'connected')) return undefined;
   const { method, attempt } = authentication;
   if (answer.continue === true) {
     const properties = { authenticationMethod: method, authenticationData: answer.data };
-    sender.packet({ type: PacketType.Auth, reasonCode: 0x18, properties }); // [MQTT-4.12.0-2]
+    tell(connection, 'AUTH', { type: PacketType.Auth, reasonCode: 0x18, properties }); // [MQTT-4.12.0-2]
     return undefined;
   }
   authentication.exchange = undefined;
@@ -93,7 +94,7 @@ function finish(connection: Connection, answer: EnhancedAnswer): Promise<void> |
   if (answer.allow) {
     limitCredentials(connection, answer.expiresAt);
     const properties = { authenticationMethod: method, authenticationData: answer.authenticationData };
-    sender.packet({ type: PacketType.Auth, reasonCode: 0, properties }); // [N49]
+    tell(connection, 'AUTH', { type: PacketType.Auth, reasonCode: 0, properties }); // [N49]
     return undefined;
   }
   connection.close(serverClose(answer.reasonCode ?? 0x87, answer.reason ?? 'the re-authentication failed')); // [MQTT-4.12.1-2]

@@ -20,6 +20,7 @@ import type { Session } from '../session/session.ts';
 import type { Subscriber } from '../session/subscriber.ts';
 import { fault, protocolError } from './faults.ts';
 import { fittingCode } from './reason-codes.ts';
+import { tell } from './tell.ts';
 import { countLevels } from './topic-rules.ts';
 
 /** One filter of the packet and what was decided about it. */
@@ -194,10 +195,11 @@ function answer(connection: Connection, packet: Subscribe, items: readonly Item[
   const reason = items.find((item) => item.reason !== undefined)?.reason;
   const send = (reasonCodes: readonly number[]) => {
     const properties = sender.givesReasons && reason !== undefined ? { reasonString: reason } : undefined;
-    sender.packet({ type: PacketType.Suback, packetId: packet.packetId, reasonCodes, properties }); // [MQTT-3.8.4-1]
+    const { packetId } = packet;
+    return tell(connection, 'SUBACK', { type: PacketType.Suback, packetId, reasonCodes, properties }); // [MQTT-3.8.4-1]
   };
   const finish = () => {
-    send(codes);
+    if (!send(codes)) return;
     for (const item of items) {
       if (item.reasonCode < 0x80)
         connection.listener.hooks.subscribed(client, item.fullFilter, item.reasonCode as QoS);

@@ -4,6 +4,7 @@ import { checkTopicFilter, PacketType, type Unsubscribe } from '@tobymq/codec';
 import type { Connection } from '../connection/connection.ts';
 import { fault } from './faults.ts';
 import { mount, withdraw } from './subscribe.ts';
+import { tell } from './tell.ts';
 
 export function handleUnsubscribe(connection: Connection, packet: Unsubscribe): void {
   const { session, client, sender } = connection;
@@ -21,7 +22,7 @@ export function handleUnsubscribe(connection: Connection, packet: Unsubscribe): 
     return 0; // [MQTT-3.10.4-1]
   });
   const send = () => {
-    sender.packet({
+    tell(connection, 'UNSUBACK', {
       type: PacketType.Unsuback,
       packetId: packet.packetId,
       reasonCodes: sender.isV5 ? reasonCodes : undefined,
