@@ -117,3 +117,32 @@ test('a client that goes in the middle of a SUBSCRIBE leaves no subscription', a
   await other.ping();
   expect(broker.totals().subscriptions).toBe(0);
 });
+
+test('the retained messages of very many subscriptions of one client let others have their turns, and all come', async () => {
+  const { port, broker } = await startBroker({ clock: slowClock() });
+  for (let i = 0; i < 50; i++)
+    await broker.publish({ topic: `a/a/a/a/a/a/${i}`, payload: 'x', retain: true });
+  const subscriber = await connectPeer(port, { clientId: 'subscriber' });
+  // Each way to write a level or `+` is a subscription of its own that matches all of them.
+  const filters = Array.from({ length: 64 }, (_, i): [string, number] => [
+    [...i.toString(2).padStart(6, '0')]
+      .map((bit) => (bit === '1' ? '+' : 'a'))
+      .join('/')
+      .concat('/+'),
+    0,
+  ]);
+  let mostInOneTurn = 0;
+  let sentBefore = broker.metrics.publishSent;
+  const look = (): void => {
+    const { publishSent } = broker.metrics;
+    mostInOneTurn = Math.max(mostInOneTurn, publishSent - sentBefore);
+    sentBefore = publishSent;
+    if (publishSent < 64 * 50) setImmediate(look);
+  };
+  look();
+  subscriber.send(packet.subscribe({ version: 5, id: 7, filters }));
+  await subscriber.expect(packetType.SUBACK);
+  await until(() => broker.metrics.publishSent === 64 * 50);
+  expect(mostInOneTurn).toBeLessThan(1_000);
+  for (let i = 0; i < 64 * 50; i++) await subscriber.expect(packetType.PUBLISH);
+});

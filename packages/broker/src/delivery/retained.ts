@@ -1,22 +1,17 @@
-// Retained messages: kept by topic, bounded, expired on time, and sent to new subscriptions in small steps, so that a
-// subscriber of a million topics stalls nobody.
+// Retained messages: kept by topic, bounded, expired on time. How they are sent to new subscriptions is in
+// retained-replay.ts.
 
-import type { QoS } from '@tobymq/codec';
 import type { Core } from '../core.ts';
 import { isSysTopic } from '../handlers/topic-rules.ts';
 import { LargeMap } from '../routing/large-map.ts';
-import { type RetainedCursor, RetainedTree } from '../routing/retained-tree.ts';
+import { RetainedTree } from '../routing/retained-tree.ts';
 import type { Subscription } from '../routing/subscription.ts';
 import type { Session } from '../session/session.ts';
-import type { SessionLink } from '../session/session-link.ts';
 import type { Subscriber } from '../session/subscriber.ts';
 import type { StoredMessage } from '../store/store.ts';
 import { WheelEntry } from '../timing-wheel.ts';
+import { Replays } from './retained-replay.ts';
 import type { RoutedMessage } from './routed-message.ts';
-
-/** How many messages of a replay go out before others get their turn, and how many places are looked at for them. */
-const REPLAY_MESSAGES = 64;
-const REPLAY_STEPS = 1_024;
 
 class RetainedExpiry extends WheelEntry {
   readonly #owner: RetainedMessages;
@@ -36,6 +31,7 @@ class RetainedExpiry extends WheelEntry {
 export class RetainedMessages {
   readonly #core: Core;
   readonly tree = new RetainedTree<StoredMessage>();
+  readonly #replays: Replays;
   /** The deadline of each topic whose message has one: a message that is replaced must not stay in memory for it. */
   readonly #expiries = new LargeMap<RetainedExpiry>();
   /** Messages that could not be stored, with those that they had replaced, which may be lost as well. */
@@ -43,6 +39,7 @@ export class RetainedMessages {
 
   constructor(core: Core) {
     this.#core = core;
+    this.#replays = new Replays(core, this.tree);
   }
 
   /** Takes over a message from the store at the start. */
@@ -92,8 +89,7 @@ export class RetainedMessages {
 
   /** Sends the retained messages that match a new subscription. */
   replay(session: Session, subscription: Subscription<Subscriber>): void {
-    if (!this.tree.canMatch(subscription.filter)) return;
-    new Replay(this.#core, session, subscription, this.tree.cursor(subscription.filter)).step();
+    if (this.tree.canMatch(subscription.filter)) this.#replays.add(session, subscription);
   }
 
   /** A message that could not be stored makes way for the one before it. */
@@ -143,76 +139,5 @@ export class RetainedMessages {
       (retainedMessagesMax === 0 || count <= retainedMessagesMax) &&
       (retainedBytesMax === 0 || bytes <= retainedBytesMax)
     );
-  }
-}
-
-/** One subscriber being sent what is retained, step by step; it waits while the subscriber does not read. */
-class Replay {
-  readonly #core: Core;
-  readonly #session: Session;
-  readonly #subscription: Subscription<Subscriber>;
-  readonly #cursor: RetainedCursor<StoredMessage>;
-
-  constructor(
-    core: Core,
-    session: Session,
-    subscription: Subscription<Subscriber>,
-    cursor: RetainedCursor<StoredMessage>,
-  ) {
-    this.#core = core;
-    this.#session = session;
-    this.#subscription = subscription;
-    this.#cursor = cursor;
-  }
-
-  readonly step = (): void => {
-    // A client that left or unsubscribed meanwhile does not want the rest.
-    if (!this.#isStillSubscribed()) return;
-    // One by one, because a few large ones may be all that the client takes for now.
-    for (let i = 0; i < REPLAY_MESSAGES; i++) {
-      const { link } = this.#session;
-      // A connection that takes over is served when the store has its CONNACK.
-      if (link === undefined && this.#session.pending === undefined) return;
-      if (link === undefined || this.#hasToWait(link)) {
-        setTimeout(this.step, 5).unref();
-        return;
-      }
-      const found: StoredMessage[] = [];
-      const hasMore = this.#cursor.take(found, 1, REPLAY_STEPS / REPLAY_MESSAGES);
-      for (const message of found) this.#send(message);
-      if (!hasMore) return;
-    }
-    setImmediate(this.step);
-  };
-
-  /** Whether the client does not read, or its queue had better keep its room for live messages. */
-  #hasToWait(link: SessionLink): boolean {
-    const { outbound, queuedMessages, queuedBytes } = this.#session;
-    const { queueMessagesMax, queueBytesMax } = this.#core.limits;
-    if (link.isCongested || (outbound?.length ?? 0) > REPLAY_MESSAGES) return true;
-    const isHalfFull = queuedMessages * 2 > queueMessagesMax || queuedBytes * 2 > queueBytesMax;
-    return isHalfFull && this.#subscription.qos > 0;
-  }
-
-  #isStillSubscribed(): boolean {
-    const { filter, shareName } = this.#subscription;
-    return this.#core.router.find(this.#session, filter, shareName) !== undefined;
-  }
-
-  #send(kept: StoredMessage): void {
-    const core = this.#core;
-    const now = core.clock.now();
-    if (kept.expiresAt > 0 && kept.expiresAt <= now) return; // [N31]
-    const { qos: granted, subscriptionIds, noLocal } = this.#subscription;
-    if (noLocal && kept.publisher === this.#session.clientId) return; // [MQTT-3.8.3-3]
-    const qos: QoS = kept.qos < granted ? kept.qos : granted;
-    const message = core.borrowMessage();
-    // In a queue it is a message of its own: the same one may be retained for hours and wait there twice.
-    message.load(qos === 0 ? kept : { ...kept, id: core.nextMessageId() }, now);
-    // RETAIN is set on what is sent because of a new subscription, whatever Retain As Published says. [N30]
-    if (qos === 0) this.#session.link?.sendPublish(message, 0, true, false, 0, subscriptionIds);
-    else this.#session.enqueue(message, qos, true, subscriptionIds, undefined);
-    message.store(core.store);
-    core.returnMessage(message);
   }
 }

@@ -11,9 +11,9 @@
 //
 // A subscriber of `#` on a million topics must not hold up the others, so it is answered by a `RetainedCursor`, which
 // looks at a bounded number of places per call. Between the calls the tree may change. A cursor stands on iterators of
-// Maps, which JavaScript keeps valid while a Map changes; and it gives only messages that were there when it was made,
-// as long as they are there. What comes later reaches the subscriber as a live message, so it must not come a second
-// time, and above all not an old message after the new one.
+// Maps, which JavaScript keeps valid while a Map changes; and it gives only messages that were there when the subscriber
+// came, as long as they are there. What comes later reaches the subscriber as a live message, so it must not come a
+// second time, and above all not an old message after the new one.
 
 import { matches } from '@tobymq/codec';
 import { LargeMap } from './large-map.ts';
@@ -79,6 +79,11 @@ export class RetainedTree<M> {
     return this.#nodeCount;
   }
 
+  /** How often a message was set; what was set up to now has a lower or the same number. */
+  get change(): number {
+    return this.#change;
+  }
+
   get(topic: string): M | undefined {
     return this.#slots.get(topic)?.message;
   }
@@ -127,10 +132,10 @@ export class RetainedTree<M> {
     return this.#root.children?.has(first) === true;
   }
 
-  /** A walk over the messages whose topics match a filter and that are there now. */
-  cursor(filter: string): RetainedCursor<M> {
-    if (!hasWildcard(filter)) return new TopicCursor(this.#slots.get(filter), this.#change);
-    return new FilterCursor(this.#root, filter, this.#change);
+  /** A walk over the messages whose topics match a filter, that are there now and were at `change`. */
+  cursor(filter: string, change = this.#change): RetainedCursor<M> {
+    if (!hasWildcard(filter)) return new TopicCursor(this.#slots.get(filter), change);
+    return new FilterCursor(this.#root, filter, change);
   }
 
   #place(slot: RetainedSlot<M>): void {
@@ -195,18 +200,18 @@ export class RetainedTree<M> {
 /** The cursor of a filter without wildcards: at most one message. */
 class TopicCursor<M> implements RetainedCursor<M> {
   #slot: RetainedSlot<M> | undefined;
-  readonly #madeAt: number;
+  readonly #change: number;
 
-  constructor(slot: RetainedSlot<M> | undefined, madeAt: number) {
+  constructor(slot: RetainedSlot<M> | undefined, change: number) {
     this.#slot = slot;
-    this.#madeAt = madeAt;
+    this.#change = change;
   }
 
   take(into: M[], countMax: number): boolean {
     const slot = this.#slot;
     if (slot === undefined) return false;
     if (countMax < 1) return true;
-    if (slot.message !== undefined && slot.change <= this.#madeAt) into.push(slot.message);
+    if (slot.message !== undefined && slot.change <= this.#change) into.push(slot.message);
     this.#slot = undefined;
     return false;
   }
@@ -223,15 +228,15 @@ interface Visit<M> {
 class FilterCursor<M> implements RetainedCursor<M> {
   readonly #filter: string;
   readonly #levels: readonly string[];
-  readonly #madeAt: number;
+  readonly #change: number;
   readonly #visits: Visit<M>[] = [];
   /** Found, but not given yet. */
   #found: RetainedSlot<M> | undefined = undefined;
 
-  constructor(root: TopicNode<M>, filter: string, madeAt: number) {
+  constructor(root: TopicNode<M>, filter: string, change: number) {
     this.#filter = filter;
     this.#levels = filter.split('/');
-    this.#madeAt = madeAt;
+    this.#change = change;
     this.#enter(root, 0);
   }
 
@@ -282,6 +287,6 @@ class FilterCursor<M> implements RetainedCursor<M> {
   }
 
   #give(slot: RetainedSlot<M>, into: M[]): void {
-    if (slot.message !== undefined && slot.change <= this.#madeAt) into.push(slot.message);
+    if (slot.message !== undefined && slot.change <= this.#change) into.push(slot.message);
   }
 }
