@@ -328,6 +328,32 @@ test('connections that cannot be accepted are counted and do not end the server'
   await roundTrip((await connect({ host, port: portOf(server) })).peer);
 });
 
+test.each([
+  [
+    'a frame larger than any CONNECT, of which the end never comes,',
+    Buffer.alloc(1_000_000),
+    'a frame of more than 524288 bytes came before CONNECT',
+  ],
+  ['a text frame', 'hello', 'a text frame came, and MQTT needs binary frames'],
+])('%s ends a WebSocket before CONNECT, counted, and the log says why', async (_name, frame, reason) => {
+  const log = join(directory, 'frames.log');
+  rmSync(log, { force: true });
+  const server = await startServer({
+    listeners: [{ type: 'ws', port: 0 }],
+    log: { to: [log], format: 'json' },
+  });
+  const socket = new WebSocket(`ws://${host}:${portOf(server)}/mqtt`, 'mqtt');
+  await once(socket, 'open');
+  const closed = once(socket, 'close');
+  socket.send(frame, { fin: typeof frame === 'string' });
+  await closed;
+  expect(server.broker.metrics.socketsRefused).toBe(1);
+  const lines = readFileSync(log, 'utf8').trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line) as object)).toContainEqual(
+    expect.objectContaining({ event: 'connection-refused', address: host, reason }),
+  );
+});
+
 test('a text frame closes the WebSocket [MQTT-6.0.0-1]', async () => {
   const server = await startServer({ listeners: [{ type: 'ws', port: 0 }] });
   const socket = new WebSocket(`ws://${host}:${portOf(server)}/mqtt`, 'mqtt');

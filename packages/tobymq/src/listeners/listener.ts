@@ -197,11 +197,12 @@ export class OpenListener {
         }
         const { remoteAddress, remotePort, proxy } = origin;
         const peer = peerInfo(listener.type, socket, { ...(this.#facts.get(socket) ?? noFacts), proxy });
-        const stream = new WebSocketStream(webSocket, {
+        const stream = new WebSocketStream(webSocket, socket, {
           remoteAddress,
           remotePort,
           listener: listener.name,
           peer,
+          refused: (reason) => this.#refused(remoteAddress, reason),
         });
         this.#target.attach(stream, this.#listener);
       },

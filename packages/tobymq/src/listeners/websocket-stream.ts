@@ -1,7 +1,11 @@
 // MQTT over WebSocket as a stream of bytes: every binary frame is a piece of it, however packets and frames fall. A text
 // frame is against MQTT-6.0.0-1 and closes the connection.
+//
+// Frames come whole, and one may be as large as the largest packet. The broker bounds what a client may send before it
+// has connected, but hears nothing of a frame that is not complete, so those are bounded here.
 
-import type { ByteStream, ByteStreamHandler, PeerInfo } from '@tobymq/broker';
+import type { Duplex } from 'node:stream';
+import { type ByteStream, type ByteStreamHandler, defaultLimits, type PeerInfo } from '@tobymq/broker';
 import type { WebSocket } from 'ws';
 
 const unsupportedData = 1003;
@@ -10,11 +14,16 @@ const highWaterBytes = 256 * 1024;
 /** Small pieces are joined, because each frame costs a header and a system call. */
 const joinBytesMax = 64 * 1024;
 
+/** What may come in one frame before the client was answered: the largest CONNECT, cut into pieces anyhow. */
+const strangerBytesMax = 2 * defaultLimits.connectBytesMax;
+
 export interface WebSocketPeer {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly listener: string;
   readonly peer: PeerInfo;
+  /** Hears why a client was turned away before it was answered. */
+  readonly refused: (reason: string) => void;
 }
 
 export class WebSocketStream implements ByteStream {
@@ -23,6 +32,9 @@ export class WebSocketStream implements ByteStream {
   readonly listener: string;
   readonly peer: PeerInfo;
   readonly #socket: WebSocket;
+  readonly #network: Duplex;
+  readonly #refused: (reason: string) => void;
+  #isAnswered = false;
   #handler: ByteStreamHandler | undefined;
   #error: Error | undefined;
   #waiting = false;
@@ -30,8 +42,15 @@ export class WebSocketStream implements ByteStream {
   #isClosed = false;
   #hasTold = false;
 
-  constructor(socket: WebSocket, { remoteAddress, remotePort, listener, peer }: WebSocketPeer) {
+  /** `network` is what the frames come from. */
+  constructor(
+    socket: WebSocket,
+    network: Duplex,
+    { remoteAddress, remotePort, listener, peer, refused }: WebSocketPeer,
+  ) {
     this.#socket = socket;
+    this.#network = network;
+    this.#refused = refused;
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;
     this.listener = listener;
@@ -44,18 +63,29 @@ export class WebSocketStream implements ByteStream {
 
   start(handler: ByteStreamHandler): void {
     this.#handler = handler;
+    let frameBytes = 0;
     this.#socket.on('message', (data: Buffer, isBinary: boolean) => {
+      frameBytes = 0;
       // [MQTT-6.0.0-1]
       if (isBinary) {
         handler.onData(data);
       } else {
-        this.#error ??= new Error('a text frame came, and MQTT needs binary frames');
         this.#socket.close(unsupportedData, 'MQTT needs binary frames');
+        this.#fail(new Error('a text frame came, and MQTT needs binary frames'));
       }
     });
-    this.#socket.on('error', (error: Error) => {
-      this.#error = error;
-    });
+    const countBytes = (chunk: Uint8Array): void => {
+      frameBytes += chunk.length;
+      if (this.#isAnswered) {
+        this.#network.off('data', countBytes);
+      } else if (frameBytes > strangerBytesMax) {
+        this.#network.off('data', countBytes);
+        this.#fail(new Error(`a frame of more than ${strangerBytesMax} bytes came before CONNECT`));
+        this.#socket.terminate();
+      }
+    };
+    this.#network.on('data', countBytes);
+    this.#socket.on('error', (error: Error) => this.#fail(error));
     this.#socket.on('close', () => {
       this.#isClosed = true;
       // A WebSocket closes also while it is paused; the broker hears of it when it has handled what came before. Not if it
@@ -64,8 +94,18 @@ export class WebSocketStream implements ByteStream {
     });
   }
 
+  /** The first fault says why the connection ends. A client that was not answered is not waited for either. */
+  #fail(error: Error): void {
+    if (this.#error !== undefined) return;
+    this.#error = error;
+    if (this.#isAnswered) return;
+    this.#refused(error.message);
+    this.#handler?.onEnd();
+  }
+
   write(bytes: Uint8Array): boolean {
     if (this.#isClosed) return true;
+    this.#isAnswered = true;
     // [MQTT-6.0.0-2]: packets need not be aligned with frames.
     this.#socket.send(bytes, this.#sent);
     return this.#mayGoOn();
@@ -73,6 +113,7 @@ export class WebSocketStream implements ByteStream {
 
   writev(pieces: readonly Uint8Array[]): boolean {
     if (this.#isClosed) return true;
+    this.#isAnswered = true;
     let total = 0;
     for (const piece of pieces) total += piece.length;
     if (total <= joinBytesMax) {
@@ -105,7 +146,7 @@ export class WebSocketStream implements ByteStream {
   #tellClosed(): void {
     if (this.#hasTold) return;
     this.#hasTold = true;
-    this.#handler?.onEnd();
+    if (this.#error === undefined) this.#handler?.onEnd();
     this.#handler?.onClose(this.#error);
   }
 
