@@ -9,6 +9,7 @@ import { PacketMemory } from './delivery/packet-memory.ts';
 import { RetainedMessages } from './delivery/retained.ts';
 import { routeMessage } from './delivery/route-message.ts';
 import { RoutedMessage } from './delivery/routed-message.ts';
+import { keptBytes } from './delivery/sizes.ts';
 import type { DropReason } from './extension.ts';
 import type { Hooks } from './hooks.ts';
 import type { Limits } from './limits.ts';
@@ -185,7 +186,7 @@ export class Core {
           // What is on its way is sent again, and a released packet id stays with its message. [MQTT-4.4.0-1]
           if (state !== DeliveryState.Queued) continue;
           session.queuedMessages--;
-          session.queuedBytes -= message.payload.length;
+          session.queuedBytes -= keptBytes(message);
           this.store.dequeue(session.key, message.id);
           this.dropped('queue-full', message.topic, session.clientId);
         }

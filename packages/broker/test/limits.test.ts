@@ -326,6 +326,26 @@ test('queueBytesMax bounds the payload bytes of one queue', async () => {
   expect(broker.metrics.dropped['queue-full']).toBe(1);
 });
 
+test('properties count in queueBytesMax and retainedBytesMax as payload does', async () => {
+  const limits = { queueBytesMax: 1_000, retainedBytesMax: 1_000 };
+  const { port, broker } = await startBroker({ limits });
+  const sleeper = await connectPeer(port, {
+    clientId: 'sleeper',
+    properties: [[property.sessionExpiryInterval, 100]],
+  });
+  await subscribe(sleeper, 'q', 1);
+  sleeper.destroy();
+  await until(() => broker.metrics.connectionsNow === 0);
+  const properties = { userProperties: [['name', 'x'.repeat(400)] as const] };
+  for (let i = 0; i < 3; i++) await broker.publish({ topic: 'q', payload: 'x', qos: 1, properties });
+  expect(broker.session('sleeper')).toMatchObject({ queuedMessages: 2, queuedBytes: 820 });
+  for (let i = 0; i < 3; i++) {
+    await broker.publish({ topic: `r/${i}`, payload: 'x', retain: true, properties });
+  }
+  expect(broker.metrics).toMatchObject({ retainedNow: 2, retainedBytesNow: 820 });
+  expect(broker.metrics.dropped).toMatchObject({ 'queue-full': 1, 'retained-limit': 1 });
+});
+
 test('queueBytesMax with drop-oldest: a large message takes the room of several small ones, and is logged once', async () => {
   const events: string[] = [];
   const { port, broker } = await startBroker({

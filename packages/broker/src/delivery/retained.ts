@@ -12,6 +12,7 @@ import type { StoredMessage } from '../store/store.ts';
 import { WheelEntry } from '../timing-wheel.ts';
 import { Replays } from './retained-replay.ts';
 import type { RoutedMessage } from './routed-message.ts';
+import { keptBytes } from './sizes.ts';
 
 class RetainedExpiry extends WheelEntry {
   readonly #owner: RetainedMessages;
@@ -108,7 +109,7 @@ export class RetainedMessages {
   }
 
   #set(message: StoredMessage): void {
-    this.tree.set(message.topic, message, message.payload.length);
+    this.tree.set(message.topic, message, keptBytes(message));
     this.#cancelExpiry(message.topic);
     if (message.expiresAt > 0) {
       const expiry = new RetainedExpiry(this, message);
@@ -134,7 +135,7 @@ export class RetainedMessages {
     const { retainedMessagesMax, retainedBytesMax } = this.#core.limits;
     const before = this.tree.get(message.topic);
     const count = this.tree.count + (before === undefined ? 1 : 0);
-    const bytes = this.tree.bytes + message.payloadSize - (before?.payload.length ?? 0);
+    const bytes = this.tree.bytes + message.keptBytes - (before === undefined ? 0 : keptBytes(before));
     return (
       (retainedMessagesMax === 0 || count <= retainedMessagesMax) &&
       (retainedBytesMax === 0 || bytes <= retainedBytesMax)

@@ -97,6 +97,11 @@ export class RoutedMessage {
     return this.payloadEnd - this.payloadStart;
   }
 
+  /** What it counts for where it is kept, as `keptBytes` of what is stored. */
+  get keptBytes(): number {
+    return this.payloadSize + this.propertiesEnd - this.propertiesStart;
+  }
+
   /** Whether it is a message of its own whose bytes may be kept. */
   get isStored(): boolean {
     return this.#stored !== undefined;

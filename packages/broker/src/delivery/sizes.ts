@@ -1,4 +1,6 @@
-// Sizes that decide how bytes are handled on their way out.
+// Sizes that decide how bytes are handled on their way out, and what a message counts for where it is kept.
+
+import type { StoredMessage } from '../store/store.ts';
 
 /** The largest packet that MQTT can express. */
 export const MAX_PACKET_SIZE = 268_435_460;
@@ -11,3 +13,8 @@ export const REFERENCE_BYTES_MIN = 65_536;
 export const SHARED_REFERENCE_BYTES_MIN = 4_096;
 /** For more receivers than this, a payload counts as shared. */
 export const SHARED_RECEIVERS_MIN = 4;
+
+/** What a message counts for in the bounds of queues and retained messages: all of it that its sender makes large at will. */
+export function keptBytes({ payload, properties }: StoredMessage): number {
+  return payload.length + (properties?.length ?? 0);
+}

@@ -5,6 +5,7 @@
 //
 // It exists only while there is something in it; a session that sleeps has none.
 
+import { keptBytes } from '../delivery/sizes.ts';
 import type { Delivery } from './delivery.ts';
 
 /** Packet ids are two bytes, and 0 is none. */
@@ -37,7 +38,7 @@ export class Outbound {
 
   push(delivery: Delivery): void {
     this.#queue.push(delivery);
-    this.#queueBytes += delivery.message.payload.length;
+    this.#queueBytes += keptBytes(delivery.message);
   }
 
   peek(): Delivery | undefined {
@@ -48,7 +49,7 @@ export class Outbound {
     const delivery = this.#queue[this.#head];
     if (delivery === undefined) return undefined;
     this.#head++;
-    this.#queueBytes -= delivery.message.payload.length;
+    this.#queueBytes -= keptBytes(delivery.message);
     if (this.#head === this.#queue.length) {
       this.#queue = [];
       this.#head = 0;
@@ -64,7 +65,7 @@ export class Outbound {
     const index = this.#queue.indexOf(delivery, this.#head);
     if (index === -1) return false;
     this.#queue.splice(index, 1);
-    this.#queueBytes -= delivery.message.payload.length;
+    this.#queueBytes -= keptBytes(delivery.message);
     return true;
   }
 

@@ -8,6 +8,7 @@
 import type { ProtocolVersion, QoS } from '@tobymq/codec';
 import type { Core } from '../core.ts';
 import type { RoutedMessage } from '../delivery/routed-message.ts';
+import { keptBytes } from '../delivery/sizes.ts';
 import type { DropReason } from '../extension.ts';
 import type { Subscription } from '../routing/subscription.ts';
 import type { StoredSession, StoredWill } from '../store/store.ts';
@@ -58,7 +59,7 @@ export class Session extends Subscriber {
   /** When the Will is due; 0 when none waits. */
   willDueAt = 0;
   timer: SessionTimer | undefined = undefined;
-  /** Messages and payload bytes that are kept for it, in flight or waiting. */
+  /** Messages, and the bytes of their payloads and properties, that are kept for it, in flight or waiting. */
   queuedMessages = 0;
   queuedBytes = 0;
   hasEnded = false;
@@ -237,7 +238,7 @@ export class Session extends Subscriber {
     this.#lastMessageId = stored.id;
     const delivery = new Delivery(stored, qos, retain, ids, group);
     this.queuedMessages++;
-    this.queuedBytes += stored.payload.length;
+    this.queuedBytes += keptBytes(stored);
     if (this.isPersistent) {
       if (isSecondCopy) {
         message.store(this.core.store); // Queues are ordered as they were written to.
@@ -253,7 +254,7 @@ export class Session extends Subscriber {
 
   /** Applies the limits of the queue; false if the message is not to be queued. */
   #makeRoom(message: RoutedMessage): boolean {
-    if (this.#hasRoom(message.payloadSize)) return true;
+    if (this.#hasRoom(message.keptBytes)) return true;
     const limits = this.core.limits;
     if (!this.hasOverflowed) {
       this.hasOverflowed = true;
@@ -270,24 +271,24 @@ export class Session extends Subscriber {
       return false;
     }
     // What is larger than a whole queue is not worth what waits in it.
-    const isWorthIt = limits.queueOverflow === 'drop-oldest' && message.payloadSize <= limits.queueBytesMax;
-    if (isWorthIt && this.#dropOldest(message.payloadSize)) return true;
+    const isWorthIt = limits.queueOverflow === 'drop-oldest' && message.keptBytes <= limits.queueBytesMax;
+    if (isWorthIt && this.#dropOldest(message.keptBytes)) return true;
     this.drop('queue-full', message.topic);
     return false;
   }
 
-  #hasRoom(payloadSize: number): boolean {
+  #hasRoom(bytes: number): boolean {
     const { queueMessagesMax, queueBytesMax } = this.core.limits;
-    return this.queuedMessages < queueMessagesMax && this.queuedBytes + payloadSize <= queueBytesMax;
+    return this.queuedMessages < queueMessagesMax && this.queuedBytes + bytes <= queueBytesMax;
   }
 
-  /** Makes room for a payload by what has waited longest; false if that is not enough. */
-  #dropOldest(payloadSize: number): boolean {
+  /** Makes room for a message by what has waited longest; false if that is not enough. */
+  #dropOldest(bytes: number): boolean {
     if (this.isPersistent && this.link === undefined) {
       this.core.trimStoredQueue(this);
       return true;
     }
-    while (!this.#hasRoom(payloadSize)) {
+    while (!this.#hasRoom(bytes)) {
       const oldest = this.outbound?.shift();
       if (oldest === undefined) return false;
       this.release(oldest);
@@ -350,7 +351,7 @@ export class Session extends Subscriber {
   release(delivery: Delivery): void {
     delivery.isDone = true;
     this.queuedMessages--;
-    this.queuedBytes -= delivery.message.payload.length;
+    this.queuedBytes -= keptBytes(delivery.message);
     this.hasOverflowed = false;
     if (this.isPersistent) {
       this.core.store.dequeue(this.key, delivery.message.id);

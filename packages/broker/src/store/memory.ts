@@ -1,6 +1,7 @@
 // The store that keeps nothing beyond the process: sessions, queues and retained messages in maps. It commits at once,
 // so nothing ever waits for it.
 
+import { keptBytes } from '../delivery/sizes.ts';
 import {
   DeliveryState,
   type LoadedSession,
@@ -61,7 +62,7 @@ export class MemoryStore implements Store {
         subscriptions: [...(subscriptions?.values() ?? [])],
         inboundPacketIds: [...(inbound ?? [])],
         queuedMessages: entries.length,
-        queuedBytes: entries.reduce((sum, { message }) => sum + message.payload.length, 0),
+        queuedBytes: entries.reduce((sum, { message }) => sum + keptBytes(message), 0),
       });
       if (page.length === PAGE) {
         yield page;
@@ -86,7 +87,7 @@ export class MemoryStore implements Store {
     let bytes = 0;
     for (const [id, { message, target, packetId, state }] of this.#sessions.get(sessionKey)?.queue ?? []) {
       if (id <= afterId) continue;
-      bytes += message.payload.length;
+      bytes += keptBytes(message);
       if (found.length === countMax || (bytes > bytesMax && found.length > 0)) break;
       const { qos, retain, subscriptionIds } = target;
       found.push({ message, qos, retain, subscriptionIds, packetId, state });
