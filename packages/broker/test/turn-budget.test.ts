@@ -146,3 +146,23 @@ test('the retained messages of very many subscriptions of one client let others 
   expect(mostInOneTurn).toBeLessThan(1_000);
   for (let i = 0; i < 64 * 50; i++) await subscriber.expect(packetType.PUBLISH);
 });
+
+test('an UNSUBSCRIBE with very many filters lets others have their turns, and is answered once, before what follows', async () => {
+  const goneIn: number[] = [];
+  const turns = countTurns();
+  const witness: Extension = { name: 'witness', onUnsubscribed: () => void goneIn.push(turns.count) };
+  const { port, broker } = await startBroker({ clock: slowClock(), extensions: [witness] });
+  const subscriber = await connectPeer(port, { clientId: 'subscriber' });
+  const filters = Array.from({ length: 3_000 }, (_, i) => `many/${i}/+`);
+  const asked = filters.filter((_, i) => i !== 1234).map((filter): [string, number] => [filter, 0]);
+  subscriber.send(packet.subscribe({ version: 5, id: 7, filters: asked }));
+  await subscriber.expect(packetType.SUBACK);
+  subscriber.send(Buffer.concat([packet.unsubscribe({ version: 5, id: 8, filters }), packet.pingreq()]));
+  const unsuback = await subscriber.expect(packetType.UNSUBACK);
+  turns.stop();
+  expect([...unsuback.body.subarray(0, 3)]).toEqual([0, 8, 0]);
+  expect([...unsuback.body.subarray(3)]).toEqual(filters.map((_, i) => (i === 1234 ? 0x11 : 0)));
+  await subscriber.expect(packetType.PINGRESP);
+  expect(new Set(goneIn).size).toBeGreaterThan(3);
+  expect(broker.totals().subscriptions).toBe(0);
+});

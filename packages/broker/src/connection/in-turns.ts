@@ -1,9 +1,9 @@
 // Work on the many parts of one packet, over as many turns of the event loop as it needs.
 //
-// A SUBSCRIBE can name tens of thousands of filters. Handled in one go it would hold everybody up for as long as a flood of
-// packets, so it keeps to the same budget: when the time of a turn is spent, the rest waits for the next one, in line with
-// the connections that are held up. The caller suspends reading meanwhile, as for every promise of a handler, so the order
-// of the client's packets stays as it is. What fits in one turn is done at once, without a promise.
+// A SUBSCRIBE or UNSUBSCRIBE can name tens of thousands of filters. Handled in one go it would hold everybody up for as
+// long as a flood of packets, so it keeps to the same budget: when the time of a turn is spent, the rest waits for the next
+// one, in line with the connections that are held up. The caller suspends reading meanwhile, as for every promise of a
+// handler, so the order of the client's packets stays as it is. What fits in one turn is done at once, without a promise.
 
 import type { HeldUp, TurnBudget } from './turn-budget.ts';
 
@@ -14,6 +14,14 @@ export function inTurns(
   step: (index: number) => Promise<void> | undefined,
 ): Promise<void> | undefined {
   return new Steps(turn, count, step).start();
+}
+
+/** Goes on with `next`: at once if there is nothing to wait for. */
+export function after(
+  earlier: Promise<void> | undefined,
+  next: () => Promise<void> | undefined,
+): Promise<void> | undefined {
+  return earlier === undefined ? next() : earlier.then(next);
 }
 
 class Steps implements HeldUp {

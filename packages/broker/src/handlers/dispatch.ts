@@ -73,7 +73,7 @@ function dispatchDecoded(connection: Connection, reader: FrameReader): Promise<v
     case PacketType.Subscribe:
       return handleSubscribe(connection, packet);
     case PacketType.Unsubscribe:
-      return void handleUnsubscribe(connection, packet);
+      return handleUnsubscribe(connection, packet);
     case PacketType.Pingreq:
       return void handlePing(connection);
     case PacketType.Disconnect:

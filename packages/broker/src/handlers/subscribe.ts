@@ -11,7 +11,7 @@ import {
   type SubscriptionRequest,
 } from '@tobymq/codec';
 import { type Connection, tellable } from '../connection/connection.ts';
-import { inTurns } from '../connection/in-turns.ts';
+import { after, inTurns } from '../connection/in-turns.ts';
 import type { MaybePromise } from '../extension.ts';
 import { type Decision, isPromise } from '../hooks.ts';
 import { Subscription } from '../routing/subscription.ts';
@@ -43,14 +43,6 @@ export function handleSubscribe(connection: Connection, packet: Subscribe): Prom
   const ask = () => inTurns(turn, items.length, (i) => askRules(connection, items[i]!));
   const enterAll = () => subscribeAll(connection, packet, items);
   return after(after(checked, ask), enterAll);
-}
-
-/** Goes on with `next`: at once if there is nothing to wait for. */
-function after(
-  earlier: Promise<void> | undefined,
-  next: () => Promise<void> | undefined,
-): Promise<void> | undefined {
-  return earlier === undefined ? next() : earlier.then(next);
 }
 
 /** What the packet itself says; a filter that is not well-formed ends the connection, as in Mosquitto. */
