@@ -4,7 +4,7 @@
 //     start   store opens → sessions and retained messages load → bus → extensions, in order → the clock runs
 //     stop    listeners close → clients get DISCONNECT 0x8B, Wills are published → extensions, in reverse → bus → store
 
-import { elapsedOf, systemClock } from './clock.ts';
+import { systemClock } from './clock.ts';
 import { type CloseReason, SESSION_TAKEN_OVER, SHUTTING_DOWN } from './connection/close.ts';
 import type { Connection } from './connection/connection.ts';
 import { beginRateLimit } from './connection/rate-limit.ts';
@@ -145,22 +145,13 @@ export class Broker {
     if (sys.enabled !== false) this.#sys = new SysTopics(core, sys);
     let ticks = 0;
     this.#timer = setInterval(() => {
-      this.#noteSetClock();
       core.wheel.advance(core.clock.now());
-      core.silences.advance(elapsedOf(core.clock));
       this.#sys?.tick();
       if (++ticks % AGE_TICKS !== 0) return;
       core.router.age();
       core.packetMemory.age();
     }, TICK_MS);
     this.#timer.unref();
-  }
-
-  #noteSetClock(): void {
-    const byMs = this.#core.clockWatch.setByMs();
-    if (byMs === 0) return;
-    this.#core.logger.log('info', 'clock-set', { byMs: Math.round(byMs) });
-    for (const connection of this.#connections()) connection.clockWasSet(byMs);
   }
 
   /**
@@ -399,8 +390,8 @@ export class Broker {
         this.#report(extension.name, 'stop', error);
       }
     }
-    const deadline = elapsedOf(core.clock) + Math.min(deadlineMs, core.limits.lingerMs + 100);
-    while (core.metrics.socketsNow > 0 && elapsedOf(core.clock) < deadline) {
+    const deadline = core.clock.now() + Math.min(deadlineMs, core.limits.lingerMs + 100);
+    while (core.metrics.socketsNow > 0 && core.clock.now() < deadline) {
       await new Promise<void>((resolve) => setTimeout(resolve, 5));
     }
     for (const connection of this.#connections()) connection.stream.destroy();

@@ -2,7 +2,7 @@
 // other. Broker.start() makes it; nothing here listens, reads or writes a socket.
 
 import type { Bus } from './bus/bus.ts';
-import { type Clock, ClockWatch, elapsedOf } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { Flusher } from './connection/flusher.ts';
 import { TurnBudget } from './connection/turn-budget.ts';
 import { PacketMemory } from './delivery/packet-memory.ts';
@@ -51,11 +51,7 @@ export class Core {
   readonly clock: Clock;
   /** The extensions of the broker, without those of single listeners. */
   hooks: Hooks;
-  /** Deadlines that are points in time. */
   readonly wheel: TimingWheel;
-  /** Deadlines of connections, which are distances: in milliseconds of `clock.elapsed()`. */
-  readonly silences: TimingWheel;
-  readonly clockWatch: ClockWatch;
   readonly router: Router<Subscriber>;
   readonly retained: RetainedMessages;
   readonly sessions: SessionRegistry;
@@ -83,8 +79,6 @@ export class Core {
     this.#lastMessageId = parts.state.lastMessageId;
     this.#lastSessionKey = parts.state.lastSessionKey;
     this.wheel = new TimingWheel({ nowMs: this.clock.now() });
-    this.silences = new TimingWheel({ nowMs: elapsedOf(this.clock) });
-    this.clockWatch = new ClockWatch(this.clock);
     this.router = new Router<Subscriber>({
       isOnline: (subscriber) => subscriber.isOnline,
       sharedStrategy: parts.limits.sharedStrategy,

@@ -1,7 +1,6 @@
 // The $SYS topics, with Mosquitto's names and units, so that what watches a Mosquitto can watch this server. They are
 // retained, written every few seconds and only when a value has changed; switched off, they cost nothing.
 
-import { elapsedOf } from './clock.ts';
 import type { Core } from './core.ts';
 import { routeRaw } from './delivery/publish-request.ts';
 import type { SysOptions } from './options.ts';
@@ -41,14 +40,14 @@ export class SysTopics {
     this.#core = core;
     this.#intervalMs = (options.interval ?? 10) * 1000;
     this.#version = options.version ?? 'tobymq version 0.1.0';
-    this.#updatedAt = elapsedOf(core.clock);
+    this.#updatedAt = core.clock.now();
     this.#publish('version', this.#version);
     if (this.#intervalMs > 0) this.#update(1);
   }
 
   /** Called often; does something when the interval is over. */
   tick(): void {
-    const now = elapsedOf(this.#core.clock);
+    const now = this.#core.clock.now();
     const elapsedMs = now - this.#updatedAt;
     if (this.#intervalMs === 0 || elapsedMs < this.#intervalMs) return;
     this.#updatedAt = now;

@@ -96,9 +96,9 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     this.sender = new Sender(core, stream);
     this.#reader = new PacketReader(core.limits.connectBytesMax, core.packetMemory);
     this.lastSeenMs = core.clock.now();
-    this.#silence = new SilenceTimer(this, core);
+    this.#silence = new SilenceTimer(this, core.wheel);
     const timeoutMs = listener.settings.connectTimeoutMs || core.limits.connectTimeoutMs;
-    if (timeoutMs > 0) this.#silence.allow(timeoutMs); // [N16]
+    if (timeoutMs > 0) this.#silence.allow(timeoutMs, this.lastSeenMs); // [N16]
     stream.start(this);
   }
 
@@ -152,7 +152,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
       error === undefined ? 'the client closed its connection' : `network error: ${error.message}`;
     this.close({ reasonCode: 0x80, reason, initiator: 'network' });
     this.state = 'closed';
-    this.#silence.cancel();
+    this.core.wheel.cancel(this.#silence);
     this.sender.outbox.clear();
     this.listener.closed(this);
   }
@@ -173,21 +173,14 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     }
   }
 
-  /** The time of the machine was set: silence goes with it. The client may have been heard between that and now. */
-  clockWasSet(byMs: number): void {
-    const nowMs = this.core.clock.now();
-    if (byMs > 0) this.lastSeenMs = Math.min(this.lastSeenMs + byMs, nowMs);
-    else if (this.lastSeenMs > nowMs) this.lastSeenMs += byMs;
-  }
-
   /** CONNECT was accepted: from now on the limits of the listener and the client's keep-alive count. */
   opened(keepAlive: number, maximumPacketSize: number): void {
     this.state = 'connected';
     this.lastSeenMs = this.core.clock.now();
     this.keepAlive = keepAlive;
     this.#reader.maxPacketSize = maximumPacketSize;
-    if (keepAlive > 0) this.#silence.allow(keepAlive * 1500);
-    else this.#silence.cancel();
+    if (keepAlive > 0) this.#silence.allow(keepAlive * 1500, this.lastSeenMs);
+    else this.core.wheel.cancel(this.#silence);
   }
 
   sendPublish(
@@ -303,7 +296,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     this.#endPause();
     this.stream.resume();
     this.stream.end(reason.initiator !== 'server');
-    this.#silence.allow(this.core.limits.lingerMs);
+    this.#silence.allow(this.core.limits.lingerMs, this.core.clock.now());
     this.lastSeenMs = 0;
   }
 
