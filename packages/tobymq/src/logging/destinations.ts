@@ -1,26 +1,27 @@
-// Where log lines go: the standard streams, files, syslog. Files are written by pino's destination, at once and in order,
-// so that the last lines before a crash are there.
+// Where log lines go: the standard streams, files, syslog.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import pino from 'pino';
-import { ConfigError, fileFault } from '../config/errors.ts';
 import type { LogLevel } from './log.ts';
+import { LogFile, type OnLinesLost } from './log-file.ts';
 
 export interface Destination {
   write(line: string, level: LogLevel): void;
   close(): void;
 }
 
-/** Opens those that lines are written to; `topic` and `none` are none of these. Throws {@link ConfigError}. */
-export function openDestinations(names: readonly string[]): Destination[] {
-  return names.filter((name) => name !== 'none' && name !== 'topic').map(open);
+/**
+ * Opens those that lines are written to; `topic` and `none` are none of these. A file that could not be written for a
+ * while tells `onLinesLost`. Throws {@link ConfigError}.
+ */
+export function openDestinations(names: readonly string[], onLinesLost: OnLinesLost): Destination[] {
+  return names.filter((name) => name !== 'none' && name !== 'topic').map((name) => open(name, onLinesLost));
 }
 
-function open(name: string): Destination {
+function open(name: string, onLinesLost: OnLinesLost): Destination {
   if (name === 'stderr' || name === 'stdout') return standardStream(name);
   if (name === 'syslog') return new Syslog('daemon');
   if (/^syslog:\w+$/.test(name)) return new Syslog(name.slice('syslog:'.length));
-  return openFile(name);
+  return new LogFile(name, onLinesLost);
 }
 
 const guarded = new Set<string>();
@@ -30,18 +31,6 @@ function standardStream(name: 'stderr' | 'stdout'): Destination {
   if (!guarded.has(name)) process[name].on('error', () => {});
   guarded.add(name);
   return { write: (line) => void process[name].write(`${line}\n`), close: () => {} };
-}
-
-function openFile(path: string): Destination {
-  try {
-    const file = pino.destination({ dest: path, sync: true, append: true, mkdir: false });
-    file.on('error', () => {
-      // The disk is full or gone. There is nowhere left to say so but the standard error, once per line would be a flood.
-    });
-    return { write: (line) => void file.write(`${line}\n`), close: () => file.destroy() };
-  } catch (error) {
-    throw ConfigError.of(`the log file cannot be written: ${fileFault(error)}`, { file: path });
-  }
 }
 
 const priorities: Readonly<Record<LogLevel, string>> = {

@@ -7,6 +7,7 @@ import type { LogFields, Logger } from '@tobymq/broker';
 import type { LogConfig } from '../config/schema.ts';
 import { type Destination, openDestinations } from './destinations.ts';
 import { jsonFormat } from './json.ts';
+import type { LostLines } from './log-file.ts';
 import { mosquittoFormat } from './mosquitto.ts';
 import { prettyFormat } from './pretty.ts';
 
@@ -49,7 +50,7 @@ export class Log implements Logger {
   /** Opens the destinations; throws when a file cannot be written. */
   constructor(config: LogConfig) {
     this.#config = config;
-    this.#destinations = openDestinations(config.to);
+    this.#destinations = openDestinations(config.to, this.#tellLost);
     this.#rank = ranks[config.level];
     this.#clients = new Set(config.clients);
     this.#format = formatOf(config);
@@ -77,7 +78,7 @@ export class Log implements Logger {
    * opened anew, so that a rotated log goes on in a new file.
    */
   prepare(config: LogConfig): { commit(): void; abort(): void } {
-    const destinations = openDestinations(config.to);
+    const destinations = openDestinations(config.to, this.#tellLost);
     const close = (list: readonly Destination[]): void => {
       for (const destination of list) destination.close();
     };
@@ -113,6 +114,8 @@ export class Log implements Logger {
       if (this.#config.to.includes('topic')) this.#publish(line);
     }
   }
+
+  readonly #tellLost = (lost: LostLines): void => this.log('warn', 'log-lines-lost', { ...lost });
 
   #isWanted(level: LogLevel, event: string, fields: LogFields): boolean {
     // The format of Mosquitto has kinds of its own and decides itself.
