@@ -106,7 +106,7 @@ export const limitsSchema = z.strictObject({
     ),
   memory: size()
     .default(Number.POSITIVE_INFINITY)
-    .describe('Memory of the process; above it new connections and queued messages are refused.'),
+    .describe('Memory of the process; above it new connections are refused. What clients that are there may hold is bounded by the other limits.'),
 });
 
 export type Limits = z.output<typeof limitsSchema>;
