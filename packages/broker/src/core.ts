@@ -17,6 +17,7 @@ import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { Router } from './routing/router.ts';
 import type { Delivery } from './session/delivery.ts';
+import { QueueSweeper } from './session/queue-sweeper.ts';
 import { SessionRegistry } from './session/registry.ts';
 import type { Session } from './session/session.ts';
 import type { SessionLink } from './session/session-link.ts';
@@ -55,6 +56,7 @@ export class Core {
   readonly router: Router<Subscriber>;
   readonly retained: RetainedMessages;
   readonly sessions: SessionRegistry;
+  readonly sweeper = new QueueSweeper(this);
   readonly gate: CommitGate;
   readonly flusher: Flusher;
   readonly packetMemory = new PacketMemory();

@@ -242,6 +242,40 @@ test.for([
   expect(broker.session('r')).toMatchObject({ queuedMessages: 0, queuedBytes: 0, inFlight: 0 });
 });
 
+test('expired messages in the queue of a session that sleeps do not keep fresh ones out', async () => {
+  let now = 1_000_000;
+  const { port, broker } = await startBroker({
+    limits: { queueMessagesMax: 8 },
+    clock: { now: () => now },
+  });
+  const first = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  await subscribe(first, 't', 1);
+  first.destroy();
+  await until(() => broker.client('r') === undefined);
+  const publish = (payload: string, messageExpiryInterval?: number) =>
+    broker.publish({ topic: 't', payload, qos: 1, properties: { messageExpiryInterval } });
+  await publish('lasting');
+  for (let i = 0; i < 8; i++) await publish('short', 10 + i);
+  expect(broker.metrics.dropped).toMatchObject({ 'queue-full': 1, expired: 0 });
+  now += 12_000;
+  await until(() => broker.session('r')?.queuedMessages === 5);
+  for (let i = 0; i < 3; i++) await publish('late', 100);
+  expect(broker.session('r')).toMatchObject({ queuedMessages: 8 });
+  now += 50_000;
+  await until(() => broker.session('r')?.queuedMessages === 4);
+  expect(broker.metrics.dropped).toMatchObject({ 'queue-full': 1, expired: 7 });
+  await publish('fresh');
+
+  const again = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  for (const payload of ['lasting', 'late', 'late', 'late', 'fresh']) {
+    const message = decode.publish(await again.expect(packetType.PUBLISH), 5);
+    expect(message.payload.toString()).toBe(payload);
+    again.send(packet.puback({ id: message.id }));
+  }
+  await again.ping();
+  expect(broker.session('r')).toMatchObject({ queuedMessages: 0, queuedBytes: 0 });
+});
+
 test('drop-oldest counts right when many messages overflow in one turn', async () => {
   const { port, broker } = await startBroker({
     limits: { queueMessagesMax: 10, queueOverflow: 'drop-oldest' },

@@ -139,6 +139,7 @@ export class SessionRegistry {
     }
     session.hasEnded = true;
     unscheduleSession(session);
+    core.sweeper.forget(session);
     if (this.#sessions.get(session.clientId) === session) this.#sessions.delete(session.clientId);
     core.metrics.sessionsNow = this.#sessions.size;
     if (session.subscriptions !== undefined) {

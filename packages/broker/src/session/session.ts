@@ -23,6 +23,9 @@ import type { WillOwner } from './will.ts';
 
 export const NEVER_EXPIRES = 0xffff_ffff;
 
+/** A queue that is filled by more than this share is looked through for expired messages. */
+const CROWDED_SHARE = 0.875;
+
 /** What a session is from its beginning. */
 export type SessionIdentity = Pick<
   StoredSession,
@@ -203,7 +206,10 @@ export class Session extends Subscriber {
     ids: readonly number[],
     group: SubscriberGroup | undefined,
   ): void {
-    if (!this.#makeRoom(message)) return;
+    if (!this.#makeRoom(message)) {
+      this.#watchQueue(0);
+      return;
+    }
     const outbound = this.outbound;
     const limits = this.core.limits;
     const waitsInMemory =
@@ -219,6 +225,14 @@ export class Session extends Subscriber {
       outbound.push(delivery);
       outbound.lastId = delivery.message.id;
     }
+    if (this.isCrowded) this.#watchQueue(delivery.message.expiresAt);
+  }
+
+  /** What has expired in the queue of a session that sleeps is to make room for others, not to keep them out. */
+  #watchQueue(expiresAt: number): void {
+    if (this.link !== undefined || !this.isPersistent || this.hasEnded) return;
+    // Where the oldest make room, the expired are mostly among them.
+    if (this.core.limits.queueOverflow !== 'drop-oldest') this.core.sweeper.watch(this, expiresAt);
   }
 
   /** Counts a message as kept for this session and, if the session is persistent, writes it to the store. */
@@ -275,6 +289,15 @@ export class Session extends Subscriber {
     if (isWorthIt && this.#dropOldest(message.keptBytes)) return true;
     this.drop('queue-full', message.topic);
     return false;
+  }
+
+  /** Few more messages fit into its queue. */
+  get isCrowded(): boolean {
+    const { queueMessagesMax, queueBytesMax } = this.core.limits;
+    return (
+      this.queuedMessages >= queueMessagesMax * CROWDED_SHARE ||
+      this.queuedBytes >= queueBytesMax * CROWDED_SHARE
+    );
   }
 
   #hasRoom(bytes: number): boolean {
@@ -364,6 +387,7 @@ export class Session extends Subscriber {
     this.link = link;
     this.pending = undefined;
     this.disconnectedAt = 0;
+    this.core.sweeper.forget(this);
     if (this.queuedMessages > 0 && this.isPersistent) beginLoading(this);
   }
 
