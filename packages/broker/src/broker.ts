@@ -5,6 +5,7 @@
 //     stop    listeners close → clients get DISCONNECT 0x8B, Wills are published → extensions, in reverse → bus → store
 
 import { systemClock } from './clock.ts';
+import { ClockWatch } from './clock-watch.ts';
 import { type CloseReason, SESSION_TAKEN_OVER, SHUTTING_DOWN } from './connection/close.ts';
 import type { Connection } from './connection/connection.ts';
 import { beginRateLimit } from './connection/rate-limit.ts';
@@ -144,8 +145,9 @@ export class Broker {
     const sys = this.#options.sys ?? {};
     if (sys.enabled !== false) this.#sys = new SysTopics(core, sys);
     let ticks = 0;
+    const watch = new ClockWatch(core, () => this.#connections(), this.#sys);
     this.#timer = setInterval(() => {
-      core.wheel.advance(core.clock.now());
+      watch.tick();
       this.#sys?.tick();
       if (++ticks % AGE_TICKS !== 0) return;
       core.router.age();

@@ -4,7 +4,12 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
+  /**
+   * Milliseconds since any moment, which go on evenly when `now()` is set. Without it, all that `now()` does counts as
+   * time that has passed.
+   */
+  monotonic?(): number;
 }
 
 /** The time of the machine. */
-export const systemClock: Clock = { now: () => Date.now() };
+export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };

@@ -54,6 +54,11 @@ export class SysTopics {
     this.#update(elapsedMs / 1000);
   }
 
+  /** The clock was set: the interval begins anew. */
+  clockWasSet(): void {
+    this.#updatedAt = this.#core.clock.now();
+  }
+
   stop(): void {
     this.#last.clear();
   }

@@ -67,7 +67,7 @@ export interface TimingWheelOptions {
  * setInterval(() => wheel.advance(Date.now()), 100);
  */
 export class TimingWheel {
-  readonly #startMs: number;
+  #startMs: number;
   readonly #tickMs: number;
   readonly #slots: readonly Slot[] = Array.from({ length: WHEELS * SLOTS }, () => new Slot());
   /** Entries per wheel, to pass over stretches of time in which nothing happens. */
@@ -101,6 +101,11 @@ export class TimingWheel {
     if (entry.next === undefined) return;
     this.#counts[this.#wheelOf(entry)]!--;
     unlink(entry);
+  }
+
+  /** The clock was set: all deadlines move with it, so that each comes after the time that was left until it. */
+  shift(jumpMs: number): void {
+    this.#startMs += jumpMs;
   }
 
   /** Calls every entry whose deadline has come, in order of ticks. A clock that goes back does nothing. */

@@ -22,7 +22,7 @@ import type { SessionLink } from '../session/session-link.ts';
 import type { ByteStream, ByteStreamHandler } from '../transports/byte-stream.ts';
 import { Acknowledgements, type Gated } from './acknowledgements.ts';
 import { type CloseReason, KEEP_ALIVE_TIMEOUT, serverClose } from './close.ts';
-import type { EndOfCredentials } from './credentials.ts';
+import { type EndOfCredentials, limitCredentials } from './credentials.ts';
 import { problemOfFirstBytes } from './first-bytes.ts';
 import { SilenceTimer, type Watched } from './keep-alive.ts';
 import { leave } from './leave.ts';
@@ -181,6 +181,13 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     this.#reader.maxPacketSize = maximumPacketSize;
     if (keepAlive > 0) this.#silence.allow(keepAlive * 1500, this.lastSeenMs);
     else this.core.wheel.cancel(this.#silence);
+  }
+
+  /** The clock was set: silence is measured from now on, and credentials end when they say. */
+  clockWasSet(nowMs: number): void {
+    if (this.state !== 'closing') this.lastSeenMs = nowMs;
+    this.#silence.renew(nowMs);
+    limitCredentials(this, this.endOfCredentials?.expiresAt);
   }
 
   sendPublish(

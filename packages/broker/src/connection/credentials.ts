@@ -7,6 +7,8 @@ import type { Connection } from './connection.ts';
 
 export class EndOfCredentials extends WheelEntry {
   readonly #connection: Connection;
+  /** Milliseconds since the epoch. */
+  expiresAt = 0;
 
   constructor(connection: Connection) {
     super();
@@ -22,6 +24,7 @@ export class EndOfCredentials extends WheelEntry {
 export function limitCredentials(connection: Connection, expiresAt: number | undefined): void {
   if (expiresAt === undefined) return;
   connection.endOfCredentials ??= new EndOfCredentials(connection);
+  connection.endOfCredentials.expiresAt = expiresAt;
   connection.core.wheel.schedule(connection.endOfCredentials, expiresAt);
 }
 

@@ -30,6 +30,11 @@ export class SilenceTimer extends WheelEntry {
     this.#wheel.schedule(this, nowMs + silenceMs);
   }
 
+  /** Begins the allowed silence anew, if there is a deadline. */
+  renew(nowMs: number): void {
+    if (this.isScheduled) this.allow(this.#allowedMs, nowMs);
+  }
+
   override onDue(nowMs: number): void {
     const seenMs = this.#watched.isPaused ? nowMs : this.#watched.lastSeenMs;
     const deadlineMs = seenMs + this.#allowedMs;

@@ -16,16 +16,16 @@ import { keptBytes } from './sizes.ts';
 
 class RetainedExpiry extends WheelEntry {
   readonly #owner: RetainedMessages;
-  readonly #message: StoredMessage;
+  readonly message: StoredMessage;
 
   constructor(owner: RetainedMessages, message: StoredMessage) {
     super();
     this.#owner = owner;
-    this.#message = message;
+    this.message = message;
   }
 
   override onDue(): void {
-    this.#owner.expire(this.#message);
+    this.#owner.expire(this.message);
   }
 }
 
@@ -117,6 +117,11 @@ export class RetainedMessages {
       this.#core.wheel.schedule(expiry, message.expiresAt);
     }
     this.#count();
+  }
+
+  /** The clock was set: messages expire when they say. */
+  clockWasSet(): void {
+    for (const expiry of this.#expiries.values()) this.#core.wheel.schedule(expiry, expiry.message.expiresAt);
   }
 
   #cancelExpiry(topic: string): void {

@@ -38,6 +38,21 @@ export function scheduleSession(session: Session): void {
   session.core.wheel.schedule(session.timer, due);
 }
 
+/**
+ * The clock was set: the session and its Will have the time that was left to them. What was written down while the
+ * clock was set already counts from now at the latest.
+ */
+export function followClock(session: Session, jumpMs: number, nowMs: number): void {
+  if (session.timer === undefined) return;
+  const forwardMs = Math.max(jumpMs, 0);
+  session.disconnectedAt = Math.min(session.disconnectedAt + forwardMs, nowMs);
+  if (session.willDueAt > 0) {
+    const delayMs = (session.will?.delayInterval ?? 0) * 1000;
+    session.willDueAt = Math.min(session.willDueAt + forwardMs, nowMs + delayMs);
+  }
+  scheduleSession(session);
+}
+
 /** A connection has come: nothing is due any more. */
 export function unscheduleSession(session: Session): void {
   session.willDueAt = 0;
