@@ -191,6 +191,39 @@ test('CONNACK and SUBACK of a persistent session are refused when they cannot be
   expect(decode.codes(await subscribe(clean, 'a', 1), 5).codes).toEqual([1]);
 });
 
+test('a client whose session is stored comes in and gets its messages while nothing can be stored', async () => {
+  const store = new GatedStore();
+  const { port, broker } = await brokerWithSleeper(store);
+  await broker.publish({ topic: 'keep/t', payload: 'x', qos: 1 });
+  store.isFull = true;
+  for (let round = 0; round < 2; round++) {
+    const again = await openPeer(port);
+    again.send(
+      packet.connect({ version: 5, clientId: 'sleeper', clean: false, properties: expiry }),
+      packet.pingreq(),
+    );
+    expect(decode.connack(await again.expect(packetType.CONNACK), 5)).toMatchObject({
+      reason: 0,
+      sessionPresent: true,
+    });
+    await again.expect(packetType.PINGRESP);
+    if (round === 0)
+      again.send(packet.puback({ id: decode.publish(await again.expect(packetType.PUBLISH), 5).id }));
+    await again.ping();
+    expect(broker.session('sleeper')).toMatchObject({ queuedMessages: 0 });
+    again.destroy();
+    await until(() => broker.client('sleeper') === undefined);
+  }
+
+  // A session that nobody was told of yet is refused again and again.
+  for (let round = 0; round < 2; round++) {
+    const late = await openPeer(port);
+    late.send(packet.connect({ version: 5, clientId: 'new', clean: false, properties: expiry }));
+    expect(decode.connack(await late.expect(packetType.CONNACK), 5).reason).toBe(0x88);
+    await late.expectClose();
+  }
+});
+
 test('nothing reaches a client before a CONNACK that waits for the store', async () => {
   const store = new GatedStore();
   const { port } = await brokerWithSleeper(store);

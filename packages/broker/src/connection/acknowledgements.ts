@@ -12,7 +12,10 @@ export interface Gated {
   readonly bytes: number;
   /** The batch is durable: send it. */
   send(): void;
-  /** The batch could not be written: refuse. False means that it waits for the next batch. */
+  /**
+   * The batch could not be written: refuse. False means that it waits for the next batch; or, if it has set its batch
+   * to 0, only for what stands before it.
+   */
   refuse(): boolean;
 }
 

@@ -1,6 +1,7 @@
 // The second half of CONNECT: the client may come in. It gets its session and the CONNACK, then what waits for it.
 
 import { type ConnackProperties, MAX_PACKET_SIZE, PacketType } from '@tobymq/codec';
+import type { Gated } from '../connection/acknowledgements.ts';
 import { AliasesOut } from '../connection/aliases-out.ts';
 import { serverClose } from '../connection/close.ts';
 import { type Connection, Pause } from '../connection/connection.ts';
@@ -91,24 +92,28 @@ export function acceptConnect(
   }
   // Nothing may reach the client before CONNACK [MQTT-3.2.0-1]: messages go to the queue in the store, and reading stops.
   connection.pause(Pause.Connack);
-  connection.gate(
-    {
-      batch: 0,
-      bytes: 0,
-      send: () => {
-        if (session.pending !== connection) return;
-        welcome();
-        connection.resume(Pause.Connack);
-      },
-      refuse: () => {
-        countByCode(core.metrics.refusedByReasonCode, 0x88);
-        sender.packet({ type: PacketType.Connack, reasonCode: sender.isV5 ? 0x88 : 3 });
-        connection.close(serverClose(0x88, 'the session could not be stored'));
-        return true;
-      },
+  const gated: Gated = {
+    batch: 0,
+    bytes: 0,
+    send: () => {
+      session.isStored = true;
+      if (session.pending !== connection) return;
+      welcome();
+      connection.resume(Pause.Connack);
     },
-    true,
-  );
+    refuse: () => {
+      if (session.isStored) {
+        // Its client may be the one that empties the queue which fills the disk.
+        gated.batch = 0;
+        return false;
+      }
+      countByCode(core.metrics.refusedByReasonCode, 0x88);
+      sender.packet({ type: PacketType.Connack, reasonCode: sender.isV5 ? 0x88 : 3 });
+      connection.close(serverClose(0x88, 'the session could not be stored'));
+      return true;
+    },
+  };
+  connection.gate(gated, true);
 }
 
 function serve(

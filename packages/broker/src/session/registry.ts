@@ -94,6 +94,7 @@ export class SessionRegistry {
     const core = this.#core;
     const now = core.clock.now();
     const session = new Session(core, loaded.session, true);
+    session.isStored = true;
     // One that was connected when the process was killed is disconnected since now, and its Will is due.
     const wasConnected = loaded.session.disconnectedAt === 0;
     session.disconnectedAt = wasConnected ? now : loaded.session.disconnectedAt;

@@ -65,6 +65,8 @@ export class Session extends Subscriber {
   /** Messages, and the bytes of their payloads and properties, that are kept for it, in flight or waiting. */
   queuedMessages = 0;
   queuedBytes = 0;
+  /** The store has had it; what is still to be written of it are changes. */
+  isStored = false;
   hasEnded = false;
   /** A queue that is full is logged once until it has room again. */
   hasOverflowed = false;
