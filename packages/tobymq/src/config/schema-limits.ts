@@ -106,7 +106,9 @@ export const limitsSchema = z.strictObject({
     ),
   memory: size()
     .default(Number.POSITIVE_INFINITY)
-    .describe('Memory of the process; above it new connections are refused. What clients that are there may hold is bounded by the other limits.'),
+    .describe(
+      'Memory of the process; above it new connections are refused. What clients that are there may hold is bounded by the other limits.',
+    ),
 });
 
 export type Limits = z.output<typeof limitsSchema>;
