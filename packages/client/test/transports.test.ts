@@ -91,6 +91,27 @@ test('B28: sockets have noDelay', async () => {
   expect(ours).toHaveLength(1);
 });
 
+test('a server that goes on sending after DISCONNECT does not keep the socket', async () => {
+  const server = createTcp({ allowHalfOpen: true }, (socket) => {
+    let sending: NodeJS.Timeout;
+    socket.on('error', () => {}).on('close', () => clearInterval(sending));
+    socket.once('data', () => {
+      socket.write(packet.connack());
+      sending = setInterval(() => socket.write(packet.pingresp()), 20);
+    });
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  const accepted = once(server, 'connection');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const client = await connect(`mqtt://127.0.0.1:${port}`);
+  const [socket] = (await accepted) as [Socket];
+  // Writing to who is gone fails first, so this is not for `once`.
+  const gone = new Promise((resolve) => socket.on('close', resolve));
+  await client.close();
+  await gone;
+});
+
 test('a Unix socket', async () => {
   await withTempDir(async (directory) => {
     const path = join(directory, 'mqtt.sock');

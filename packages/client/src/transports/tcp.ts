@@ -16,9 +16,16 @@ export function socketPipe(socket: Socket): BytePipe {
         socket.destroy();
         return;
       }
-      // The other side closes after DISCONNECT; if it does not, it gets a moment and then the socket goes anyway.
+      // The other side closes after DISCONNECT; if it does not, it gets a moment and then the socket goes anyway, whatever
+      // still comes from there. What has not left yet has its time as long as it moves.
       socket.end();
-      socket.setTimeout(1_000, () => socket.destroy());
+      let left = Number.POSITIVE_INFINITY;
+      const timer = setInterval(() => {
+        const before = left;
+        left = unsentBytes(socket) + socket.writableLength;
+        if (left === 0 || left === before) socket.destroy();
+      }, 1_000);
+      socket.once('close', () => clearInterval(timer));
     },
     unsentBytes: () => unsentBytes(socket),
     onData: () => {},
