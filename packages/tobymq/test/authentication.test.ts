@@ -5,7 +5,7 @@ import { createHash, createHmac, generateKeyPairSync, pbkdf2Sync } from 'node:cr
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server as HttpServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectClient, scramSha256 } from '@tobymq/client';
@@ -49,6 +49,23 @@ async function serverWith(authentication: ConfigInput['authentication'], more: C
       ),
   };
 }
+
+test('a login does not wait behind all the guesses that came from another address before it', async () => {
+  const path = file('flood.txt', `anna:${await hashPassword('geheim', 'pbkdf2', 50_000)}\n`);
+  const { server, port, login } = await serverWith([{ type: 'password-file', file: path }]);
+  const guesses = Array.from({ length: 40 }, async (_, i) => {
+    const socket = connectSocket({ host, port, localAddress: '127.0.0.2' });
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'connect');
+    socket.write(packet.connect({ version: 5, clientId: `g${i}`, username: 'anna', password: `guess${i}` }));
+  });
+  await Promise.all(guesses);
+  await expect
+    .poll(() => server.broker.metrics.connectionsRefused, { timeout: 5000, interval: 5 })
+    .toBeGreaterThan(0);
+  expect((await login('anna', 'geheim')).reason).toBe(0);
+  expect(server.broker.metrics.connectionsRefused).toBeLessThan(30);
+});
 
 test('hashes of an old mosquitto_passwd are read', async () => {
   const hash =

@@ -11,6 +11,7 @@ import { ReasonCode } from '@tobymq/codec';
 import { ConfigError, fileFault } from '../config/errors.ts';
 import { findArgon2 } from './argon2.ts';
 import type { Authenticator } from './authenticator.ts';
+import { FairQueue } from './fair-queue.ts';
 import { noArgon2, type PasswordHash, parsePasswordHash, verifyPassword } from './password-hash.ts';
 
 /** The users of a password file. Throws {@link ConfigError} for a file that cannot be used. */
@@ -61,6 +62,7 @@ export class PasswordFileAuthenticator implements Authenticator {
   readonly #rememberMs: number;
   readonly #denied: number;
   readonly #key = randomBytes(32);
+  readonly #checks = new FairQueue();
   readonly #remembered = new Map<string, { readonly digest: string; readonly until: number }>();
 
   /** `deniedCode` is what CONNACK says: 0x86, or 0x87 as Mosquitto does. */
@@ -74,10 +76,10 @@ export class PasswordFileAuthenticator implements Authenticator {
     this.#denied = deniedCode;
   }
 
-  async #check(username: string, password: Uint8Array): Promise<AuthenticationAnswer> {
+  async #check(username: string, password: Uint8Array, address: string): Promise<AuthenticationAnswer> {
     const stored = this.#users.get(username);
     // An unknown name costs as much time as a wrong password, so that names cannot be found out.
-    const matches = await verifyPassword(password, stored ?? this.#decoy());
+    const matches = await this.#checks.run(address, () => verifyPassword(password, stored ?? this.#decoy()));
     if (!stored || !matches) return this.#deny(stored ? 'wrong password' : 'unknown user');
     this.#remember(username, password);
     return this.#allow(username);
@@ -86,11 +88,12 @@ export class PasswordFileAuthenticator implements Authenticator {
   authenticate({
     username,
     password,
+    remoteAddress,
   }: AuthenticationRequest): AuthenticationAnswer | Promise<AuthenticationAnswer> {
     if (username === undefined) return undefined;
     if (password === undefined) return this.#deny('no password');
     if (this.#isRemembered(username, password)) return this.#allow(username);
-    return this.#check(username, password);
+    return this.#check(username, password, remoteAddress);
   }
 
   credentialOf(username: string | undefined): string | undefined {
