@@ -347,13 +347,17 @@ export class Server {
     this.#isReady = false;
     if (this.broker) this.log.log('info', 'stopping', {});
     await this.#listeners.close();
-    await this.broker?.stop({ deadlineMs: this.#config.stopDeadline * 1000 });
-    await this.#http?.close();
-    this.#gauges.close();
-    if (this.#config.store.type === 'sqlite' && this.#http) removeRunningServer(this.#config.data);
-    if (this.#config.pidFile !== undefined && this.broker) removePidFile(this.#config.pidFile);
-    this.log.publish = undefined;
-    this.log.close();
+    try {
+      await this.broker?.stop({ deadlineMs: this.#config.stopDeadline * 1000 });
+    } finally {
+      // A store that cannot write any more must not keep the process.
+      await this.#http?.close();
+      this.#gauges.close();
+      if (this.#config.store.type === 'sqlite' && this.#http) removeRunningServer(this.#config.data);
+      if (this.#config.pidFile !== undefined && this.broker) removePidFile(this.#config.pidFile);
+      this.log.publish = undefined;
+      this.log.close();
+    }
   }
 }
 

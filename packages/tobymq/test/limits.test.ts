@@ -1,10 +1,11 @@
 // Limits of the server, reached through real connections.
 
 import { decode, packet, packetType, property, RawPeer } from '@tobymq/testkit';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { ConfigInput } from '../src/config/schema.ts';
 import type { LogEvent } from '../src/logging/log.ts';
-import { connect, nextMessage, portOf, publish, startServer, subscribe } from './harness.ts';
+import { Server } from '../src/server.ts';
+import { connect, nextMessage, portOf, publish, startServer, subscribe, testConfig } from './harness.ts';
 
 const host = '127.0.0.1';
 
@@ -124,4 +125,16 @@ test('a client that is watched has each of its messages in the log, others have 
   await publish(peer, 'after');
   expect(events.map(({ topic }) => topic)).toEqual(['during']);
   onTestFinished(() => peer.destroy());
+});
+
+test('a store that cannot write at the end keeps nothing else open', async () => {
+  const server = await Server.start({
+    config: testConfig({ http: { enabled: true, port: 0 } }),
+    version: 'test',
+  });
+  const fault = new Error('the disk is full');
+  vi.spyOn(server.broker, 'stop').mockRejectedValue(fault);
+  const closed = vi.spyOn(server.log, 'close');
+  await expect(server.stop()).rejects.toBe(fault);
+  expect(closed).toHaveBeenCalled();
 });
