@@ -36,6 +36,9 @@ export async function respond(context: CommandContext): Promise<number> {
   if (command.length === 0 && reply === undefined) throw new UsageError('give a COMMAND, or --reply TEXT.');
   const countMax = options.integer('count', 1, Number.MAX_SAFE_INTEGER) ?? Number.POSITIVE_INFINITY;
   const share = options.text('share');
+  // The rest of it would become a part of the topic.
+  if (share !== undefined && !/^[^/+#]+$/.test(share))
+    throw new UsageError(`--share must be a name without /, + and #, but is "${share}".`);
   const { signal, release } = interruption();
   try {
     return await withClient(context, { reconnect: true, signal }, (client) => {

@@ -31,6 +31,7 @@ export async function list(context: CommandContext): Promise<number> {
 
 export async function get(context: CommandContext): Promise<number> {
   const name = wanted(context, 'TOPIC');
+  if (/[+#]/.test(name)) throw new UsageError(`TOPIC must be one topic, but is the filter "${name}".`);
   return withClient(context, {}, async (client) => {
     const [message] = await retainedMessages(context, client, name);
     if (message === undefined) {

@@ -63,6 +63,20 @@ test('retained messages are set, listed, read and cleared', async () => {
   expect((await server.run(['retained', 'list'])).stdout).toBe('');
 });
 
+test('a name of a group that is none does not answer other topics', async () => {
+  const server = await startToolServer();
+  expect(await server.run(['respond', 'a', '--reply', 'x', '--share', 'g/b'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--share must be a name'),
+  });
+});
+
+test('one retained message is got by its topic and not by a filter', async () => {
+  const server = await startToolServer();
+  await server.run(['retained', 'set', 'home/lamp', 'on']);
+  expect(await server.run(['retained', 'get', 'home/#'])).toMatchObject({ code: 2, stdout: '' });
+});
+
 test('retained messages are listed while others are published without end', async () => {
   const server = await startToolServer();
   await server.run(['retained', 'set', 'home/lamp', 'on']);
