@@ -1,7 +1,7 @@
 // What all tools share in running a client: connect once without retrying, tell failures in one line with the right exit
 // code, and end cleanly on Ctrl-C.
 
-import type { Client, ClientError, ConnectOptions } from '@tobymq/client';
+import type { Client, ClientError, ConnectOptions, ReconnectOptions } from '@tobymq/client';
 import { type CommandContext, CommandError } from '../commands/command.ts';
 import { connectionSettings } from './connection-options.ts';
 import { exitCodeOf } from './exit-codes.ts';
@@ -27,7 +27,7 @@ export async function withClient<T>(
   const { connect } = await import('@tobymq/client');
   const complete: ConnectOptions = {
     ...options,
-    ...(run.reconnect === true ? {} : { reconnect: false as const }),
+    reconnect: run.reconnect === true && tellingReconnect((text) => void context.stderr.write(text)),
     ...(run.signal === undefined ? {} : { signal: run.signal }),
     onError: run.onError ?? ((error) => context.stderr.write(`tobymq: ${error.message}\n`)),
   };
@@ -41,6 +41,16 @@ export async function withClient<T>(
   } catch (error) {
     throw asCommandError(error);
   }
+}
+
+/** Goes on trying and says so once, or a wrong address would look like a topic on which nothing happens. */
+export function tellingReconnect(tell: (text: string) => void): ReconnectOptions {
+  return {
+    decide: ({ error, attempt, wouldRetry }) => {
+      if (attempt === 1 && wouldRetry) tell(`tobymq: ${error.message}; trying again.\n`);
+      return undefined;
+    },
+  };
 }
 
 /** An error of the client as one line and an exit code; everything else stays as it is. */

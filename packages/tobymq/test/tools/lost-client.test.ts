@@ -1,7 +1,8 @@
 // What commands do that work until they are stopped, when the server does not want their client any more.
 
+import { freePort } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
-import { startToolServer } from './tools-harness.ts';
+import { startTool, startToolServer } from './tools-harness.ts';
 
 test.each([
   ['respond', ['a', '--reply', 'x'], 'a'],
@@ -19,6 +20,21 @@ test.each([
     stderr: expect.stringContaining('0x8e session taken over'),
   });
 });
+
+test.each(['sub', 'kv watch', 'watch', 'top'])(
+  '%s says that it cannot reach the server yet',
+  async (name) => {
+    const tool = startTool([
+      ...name.split(' '),
+      ...(name === 'top' ? [] : ['a']),
+      '-p',
+      String(await freePort()),
+    ]);
+    await expect
+      .poll(() => tool.stderr, { timeout: 10_000 })
+      .toMatch(/^tobymq: .*ECONNREFUSED.*; trying again\.\n$/);
+  },
+);
 
 test('a client that is to prove its password does not come in without', async () => {
   const server = await startToolServer();

@@ -8,7 +8,7 @@ import { findRunningServer } from '../../data-folder.ts';
 import { connectionSettings } from '../connection-options.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { painter, wantsColors } from '../paint.ts';
-import { asCommandError, interruption } from '../run-client.ts';
+import { asCommandError, interruption, tellingReconnect } from '../run-client.ts';
 import { Screen } from '../screen/screen.ts';
 import { withoutSecrets } from '../without-secrets.ts';
 import { type ApiSample, readApi } from './api-sample.ts';
@@ -59,10 +59,15 @@ export async function run(context: CommandContext): Promise<number> {
   );
 
   let client: Client | undefined;
+  // As long as there is no picture that it would spoil.
+  const reconnect = tellingReconnect((text) => {
+    if (client === undefined) context.stderr.write(text);
+  });
   try {
     client = await connect(settings.url, {
       ...settings.options,
       signal: end,
+      reconnect,
       onError: (error) => void notes.add(error.message),
     });
     await follow(client, samples, topicCounter, notes);

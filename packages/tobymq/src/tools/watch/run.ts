@@ -5,7 +5,13 @@ import type { CommandContext } from '../../commands/command.ts';
 import { connectionSettings } from '../connection-options.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { painter, wantsColors } from '../paint.ts';
-import { asCommandError, interruption, untilFailed, WAIT_SECONDS_MAX } from '../run-client.ts';
+import {
+  asCommandError,
+  interruption,
+  tellingReconnect,
+  untilFailed,
+  WAIT_SECONDS_MAX,
+} from '../run-client.ts';
 import { type Key, Screen } from '../screen/screen.ts';
 import { renderTree } from './render.ts';
 import { TopicTree } from './topic-tree.ts';
@@ -39,8 +45,12 @@ export async function run(context: CommandContext): Promise<number> {
   const screen = new Screen(stdout, stdin, onKey, draw);
 
   let client: Client | undefined;
+  // As long as there is no picture that it would spoil.
+  const reconnect = tellingReconnect((text) => {
+    if (client === undefined) context.stderr.write(text);
+  });
   try {
-    client = await connect(settings.url, { ...settings.options, signal: end, onError: () => {} });
+    client = await connect(settings.url, { ...settings.options, signal: end, reconnect, onError: () => {} });
     const onMessage = ({
       topic,
       payload,
