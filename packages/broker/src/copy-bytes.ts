@@ -19,6 +19,7 @@ export function copyBytes(
 ): number {
   const size = end - start;
   if (size <= LOOP_MAX) for (let i = 0; i < size; i++) target[offset + i] = bytes[start + i]!;
+  else if (size === bytes.length) target.set(bytes, offset);
   else target.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, size), offset);
   return offset + size;
 }

@@ -97,6 +97,9 @@ class SessionReplay implements HeldUp {
 
   goOn(): void {
     const { turn } = this.#core;
+    const found: StoredMessage[] = [];
+    // Whether it is still wanted is looked up once in a turn.
+    let subscription = this.#current();
     // One by one, because a few large ones may be all that the client takes for now.
     for (let i = 0; i < REPLAY_MESSAGES; i++) {
       const { link, pending } = this.#session;
@@ -105,7 +108,6 @@ class SessionReplay implements HeldUp {
         this.#owner.stall(this);
         return;
       }
-      const subscription = this.#current();
       if (link === undefined || subscription === undefined) {
         this.#owner.ended(this.#session);
         return;
@@ -114,10 +116,13 @@ class SessionReplay implements HeldUp {
         this.#owner.stall(this);
         return;
       }
-      const found: StoredMessage[] = [];
+      found.length = 0;
       const hasMore = this.#cursor?.take(found, 1, STEPS_PER_MESSAGE);
-      if (hasMore !== true) this.#cursor = undefined;
       for (const message of found) this.#send(message, subscription);
+      if (hasMore !== true) {
+        this.#cursor = undefined;
+        subscription = this.#current();
+      }
       turn.count();
       if (turn.isSpent()) break;
     }

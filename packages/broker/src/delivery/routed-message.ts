@@ -207,10 +207,13 @@ export class RoutedMessage {
 
 const NO_IDS: readonly number[] = [];
 
-/** Node cuts small buffers out of larger ones. One that is kept for long would keep the memory of all its neighbours. */
+/**
+ * Node cuts small buffers out of larger ones. One that is kept for long would keep the memory of all its neighbours; and an
+ * array of up to 64 bytes stands on the heap, without a buffer.
+ */
 function copyOf(bytes: Uint8Array, start: number, end: number, isKeptLong: boolean): Uint8Array {
   const size = end - start;
-  const copy = isKeptLong ? Buffer.allocUnsafeSlow(size) : Buffer.allocUnsafe(size);
+  const copy = isKeptLong ? Buffer.alloc(size) : Buffer.allocUnsafe(size);
   copy.set(bytes.subarray(start, end));
   return copy;
 }
