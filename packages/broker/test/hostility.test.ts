@@ -140,6 +140,27 @@ test('[MQTT-3.1.0-1] what is not MQTT is refused at its first bytes, and the log
   expect(broker.metrics.refusedByReasonCode.get(0x82)).toBe(5);
 });
 
+test.each([3, 4, 5] as const)(
+  'one packet with very many filters is refused before it is decoded (version %i)',
+  async (version) => {
+    const { port, broker } = await startBroker();
+    const filters = Array.from({ length: 70_000 }, (): [string, number] => ['a', 0]);
+    for (const bytes of [
+      packet.subscribe({ version, id: 1, filters }),
+      packet.unsubscribe({ version, id: 1, filters: filters.map(([filter]) => filter) }),
+    ]) {
+      const peer = await connectPeer(port, { version, clientId: 'c' });
+      peer.send(bytes);
+      const [frame] = await peer.expectClose();
+      if (version === 5) expect(decode.reason(frame!, 5).reason).toBe(0x97);
+    }
+    expect(broker.metrics.disconnectsByReasonCode.get(0x97)).toBe(2);
+    const peer = await connectPeer(port, { version, clientId: 'c' });
+    peer.send(packet.subscribe({ version, id: 1, filters: filters.slice(0, 65_535) }));
+    await peer.expect(packetType.SUBACK);
+  },
+);
+
 test('no bytes, valid, forbidden or mutated, before or after CONNECT, take the broker down', async () => {
   const faults: unknown[] = [];
   const { port, broker } = await startBroker({

@@ -14,6 +14,7 @@ import { handleAuth } from './auth.ts';
 import { handleConnect } from './connect.ts';
 import { handleDisconnect } from './disconnect.ts';
 import { protocolError } from './faults.ts';
+import { limitFilters } from './filter-count.ts';
 import { handlePing } from './ping.ts';
 import { handlePuback } from './puback.ts';
 import { handlePubcomp } from './pubcomp.ts';
@@ -57,7 +58,8 @@ function dispatchDecoded(connection: Connection, reader: FrameReader): Promise<v
   // [MQTT-3.1.0-2], whatever stands in it.
   if (reader.header >> 4 === PacketType.Connect)
     throw protocolError('a second CONNECT came on the same connection');
-  const { version } = connection.sender;
+  const { version, isV5 } = connection.sender;
+  limitFilters(reader, isV5);
   // Of all packets that come here, only AUTH brings bytes that outlive the chunk they came in.
   const packet =
     reader.header >> 4 === PacketType.Auth ? decodeOwned(reader, version) : decodeInPlace(reader, version);
