@@ -423,6 +423,18 @@ test('a client that comes and goes without end is banned', async () => {
   expect((await login(undefined, undefined, 'calm')).reason).toBe(0);
 });
 
+test('bans that somebody has asked for are not pushed out by those that come by themselves', async () => {
+  const server = await startServer({ throttle: { flapping: 2, exempt: [] } });
+  const { throttle } = server;
+  throttle.add({ kind: 'client', value: 'thief', reason: 'stolen', until: Number.POSITIVE_INFINITY });
+  for (let i = 0; i < 120_000; i++) {
+    throttle.connected({ clientId: `client-${i >> 1}`, remoteAddress: host });
+  }
+  expect(throttle.bans().length).toBe(50_001);
+  expect((await connect({ host, port: portOf(server) }, { clientId: 'thief' })).reason).toBe(0x8a);
+  expect(throttle.remove('client', 'thief')).toBe(true);
+});
+
 test('the limit of sessions counts for clients that prove their password by SCRAM', async () => {
   const path = file('limited-scram.txt', `anna:${await makeScramSecret('geheim')}\n`);
   const { port } = await serverWith([{ type: 'scram', file: path }], { limits: { sessions: 1 } });

@@ -32,7 +32,10 @@ export class Throttle {
   #exempt: AddressSet;
   readonly #failures = new Map<string, Tally>();
   readonly #connects = new Map<string, Tally>();
+  /** Those that somebody has asked for. */
   readonly #bans = new Map<string, Ban>();
+  /** Those that came by themselves; whoever provokes very many of them pushes out no others. */
+  readonly #ownBans = new Map<string, Ban>();
   readonly #now: () => number;
   /** Told about each new ban, for the log. */
   onBan: ((ban: Ban) => void) | undefined;
@@ -52,7 +55,7 @@ export class Throttle {
 
   /** May this address open a connection? */
   accepts(address: string): boolean {
-    if (this.#bans.size === 0 || !this.#banOf('address', address)) return true;
+    if (this.#isEmpty || !this.#banOf('address', address)) return true;
     this.refusedByBan++;
     return false;
   }
@@ -62,7 +65,7 @@ export class Throttle {
     clientId,
     username,
   }: Pick<AuthenticationRequest, 'clientId' | 'username'>): AuthenticationAnswer {
-    if (this.#bans.size === 0) return undefined;
+    if (this.#isEmpty) return undefined;
     const ban =
       this.#banOf('client', clientId) ?? (username === undefined ? undefined : this.#banOf('user', username));
     if (!ban) return undefined;
@@ -77,7 +80,7 @@ export class Throttle {
     const count = this.#count(this.#failures, address);
     if (count >= failures) {
       this.#failures.delete(address);
-      this.add({
+      this.#banByItself({
         kind: 'address',
         value: address,
         reason: `${count} failed logins`,
@@ -105,7 +108,7 @@ export class Throttle {
     const count = this.#count(this.#connects, clientId);
     if (count < flapping) return;
     this.#connects.delete(clientId);
-    this.add({
+    this.#banByItself({
       kind: 'client',
       value: clientId,
       reason: `${count} connections in a short time`,
@@ -121,28 +124,43 @@ export class Throttle {
 
   bans(): Ban[] {
     const now = this.#now();
-    for (const [key, { until }] of this.#bans) if (until <= now) this.#bans.delete(key);
-    return [...this.#bans.values()];
+    for (const bans of [this.#bans, this.#ownBans])
+      for (const [key, { until }] of bans) if (until <= now) bans.delete(key);
+    return [...new Map([...this.#ownBans, ...this.#bans]).values()];
   }
 
+  /** Bans whom somebody wants to be banned. */
   add(ban: Ban): void {
-    bound(this.#bans);
-    this.#bans.set(`${ban.kind} ${ban.value}`, ban);
+    this.#bans.set(keyOf(ban.kind, ban.value), ban);
     this.onBan?.(ban);
   }
 
   remove(kind: BanKind, value: string): boolean {
-    return this.#bans.delete(`${kind} ${value}`);
+    const key = keyOf(kind, value);
+    const wasAsked = this.#bans.delete(key);
+    return this.#ownBans.delete(key) || wasAsked;
+  }
+
+  get #isEmpty(): boolean {
+    return this.#bans.size === 0 && this.#ownBans.size === 0;
+  }
+
+  #banByItself(ban: Ban): void {
+    bound(this.#ownBans);
+    this.#ownBans.set(keyOf(ban.kind, ban.value), ban);
+    this.onBan?.(ban);
   }
 
   #banOf(kind: BanKind, value: string): Ban | undefined {
-    const key = `${kind} ${value}`;
-    const ban = this.#bans.get(key);
-    if (ban && ban.until <= this.#now()) {
-      this.#bans.delete(key);
-      return undefined;
-    }
-    return ban;
+    const key = keyOf(kind, value);
+    return this.#current(this.#bans, key) ?? this.#current(this.#ownBans, key);
+  }
+
+  #current(bans: Map<string, Ban>, key: string): Ban | undefined {
+    const ban = bans.get(key);
+    if (ban === undefined || ban.until > this.#now()) return ban;
+    bans.delete(key);
+    return undefined;
   }
 
   #count(tallies: Map<string, Tally>, key: string): number {
@@ -153,6 +171,10 @@ export class Throttle {
     tallies.set(key, { count: 1, until: now + this.#config.window * 1000 });
     return 1;
   }
+}
+
+function keyOf(kind: BanKind, value: string): string {
+  return `${kind} ${value}`;
 }
 
 /** A wrong name or password; not a service that is away. */
