@@ -20,7 +20,6 @@ const majorsBetween = [22, 24];
 // Each major has its own node:sqlite, and its own handles below the sockets.
 const leaningOnNode = [
   'packages/store-sqlite/test/contract.test.ts',
-  'packages/store-sqlite/test/open-errors.test.ts',
   'packages/broker/test/direct-stream.test.ts',
 ];
 
