@@ -109,6 +109,8 @@ function pair(
       return (rival === undefined || placeReceipt(rival, seen)) && join(choice, receipt);
     });
   for (const choice of choices) if (choice.isRequired && choice.isDueNow) placeChoice(choice, new Set());
+  // Before those that need not be met at all: a member may be in several groups, and gets the same copy from each.
+  for (const choice of choices) if (choice.isRequired && !choice.isDueNow) placeChoice(choice, new Set());
   for (const receipt of receipts) if (!choiceOf.has(receipt)) placeReceipt(receipt, new Set());
   return receiptOf;
 }
