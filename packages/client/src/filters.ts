@@ -89,6 +89,32 @@ export function subscribePacket(
   };
 }
 
+/** Servers refuse packets with very many filters, because they hold up others. */
+export const filtersPerPacketMax = 1_000;
+
+/** Divides the filters of a SUBSCRIBE or UNSUBSCRIBE into packets that the server accepts. */
+export function inPackets<T>(
+  items: readonly T[],
+  sizeOf: (item: T) => number,
+  { maximumPacketSize }: ServerLimits,
+  countMax: number,
+): T[][] {
+  const packets: T[][] = [];
+  let packet: T[] | undefined;
+  let packetSize = 0;
+  for (const item of items) {
+    const size = sizeOf(item);
+    if (packet === undefined || packet.length === countMax || packetSize + size > maximumPacketSize) {
+      packet = [];
+      packets.push(packet);
+      packetSize = 0;
+    }
+    packet.push(item);
+    packetSize += size;
+  }
+  return packets;
+}
+
 /** Throws for a filter that the server would not accept. */
 export function checkFilter({ filter, matchFilter }: FilterEntry, limits: ServerLimits, size: number): void {
   if (filter !== matchFilter && !limits.sharedSubscriptionAvailable)

@@ -12,6 +12,8 @@ import {
   type AnySubscription,
   checkFilter,
   type FilterEntry,
+  filtersPerPacketMax,
+  inPackets,
   matchFilterOf,
   subscribePacket,
   subscriptionRequest,
@@ -158,32 +160,25 @@ export class Subscriptions {
   #sendSubscribe(entries: readonly FilterEntry[]): void {
     const connection = this.#connection;
     if (connection === undefined) return;
-    const { limits } = connection;
-    let batch: FilterEntry[] = [];
-    let batchSize = 0;
-    for (const entry of entries) {
-      const size = encodedSize(subscribePacket(1, [entry], connection), connection.version);
+    const { limits, version } = connection;
+    const sizeOf = (entry: FilterEntry): number =>
+      encodedSize(subscribePacket(1, [entry], connection), version);
+    const accepted = entries.filter((entry) => {
       try {
-        checkFilter(entry, limits, size);
+        checkFilter(entry, limits, sizeOf(entry));
+        return true;
       } catch (refusal) {
         const error = refusal as ClientError;
         this.#onResult(entry, error.reasonCode!, error);
-        continue;
+        return false;
       }
-      // A SUBSCRIBE has one identifier for all of its filters, so with identifiers each filter has its own packet.
-      if (limits.subscriptionIdentifierAvailable || batchSize + size > limits.maximumPacketSize) {
-        this.#sendBatch(connection, batch);
-        batch = [];
-        batchSize = 0;
-      }
-      batch.push(entry);
-      batchSize += size;
-    }
-    this.#sendBatch(connection, batch);
+    });
+    // A SUBSCRIBE has one identifier for all of its filters, so with identifiers each filter has its own packet.
+    const countMax = limits.subscriptionIdentifierAvailable ? 1 : filtersPerPacketMax;
+    for (const batch of inPackets(accepted, sizeOf, limits, countMax)) this.#sendBatch(connection, batch);
   }
 
   #sendBatch(connection: Connection, entries: readonly FilterEntry[]): void {
-    if (entries.length === 0) return;
     const packetId = this.#ids.take();
     if (packetId === 0) {
       const error = new ClientError('TOBYMQ_SERVER_LIMIT', 'no packet identifier is free for a SUBSCRIBE');
@@ -211,25 +206,13 @@ export class Subscriptions {
     const connection = this.#connection;
     if (connection === undefined) return;
     const { version, limits } = connection;
-    const answers: Promise<void>[] = [];
-    let batch: string[] = [];
-    let batchSize = 0;
-    for (const filter of filters) {
-      const size = encodedSize({ type: PacketType.Unsubscribe, packetId: 1, filters: [filter] }, version);
-      if (batchSize + size > limits.maximumPacketSize) {
-        answers.push(this.#sendLeaving(connection, batch));
-        batch = [];
-        batchSize = 0;
-      }
-      batch.push(filter);
-      batchSize += size;
-    }
-    answers.push(this.#sendLeaving(connection, batch));
-    await Promise.all(answers);
+    const sizeOf = (filter: string): number =>
+      encodedSize({ type: PacketType.Unsubscribe, packetId: 1, filters: [filter] }, version);
+    const packets = inPackets(filters, sizeOf, limits, filtersPerPacketMax);
+    await Promise.all(packets.map((packet) => this.#sendLeaving(connection, packet)));
   }
 
   #sendLeaving(connection: Connection, filters: readonly string[]): Promise<void> {
-    if (filters.length === 0) return Promise.resolve();
     const packetId = this.#ids.take();
     if (packetId === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {

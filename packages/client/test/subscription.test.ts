@@ -323,6 +323,25 @@ test('many filters are given up in packets that the server accepts', async () =>
   expect(Math.max(...sizes)).toBeLessThanOrEqual(100);
 });
 
+test('very many filters are asked for and given up a thousand at a time', async () => {
+  const filters = Array.from({ length: 2_500 }, (_, n) => `t/${n}`);
+  const { client, peer } = await scripted(
+    {},
+    { properties: [[property.subscriptionIdentifierAvailable, 0]] },
+  );
+  const pending = client.on(filters, () => {});
+  const counts: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const { id, filters: asked } = decode.subscribe(await peer.expect(packetType.SUBSCRIBE), 5);
+    counts.push(asked.length);
+    peer.send(packet.suback({ id, codes: asked.map(() => 1) }));
+  }
+  const leaving = (await pending).unsubscribe();
+  for (let i = 0; i < 3; i++) counts.push((await answerUnsubscribe(peer)).length);
+  await leaving;
+  expect(counts).toEqual([1_000, 1_000, 500, 1_000, 1_000, 500]);
+});
+
 test('signal and timeout end a subscription', async () => {
   const { client, peer } = await scripted();
   const abort = new AbortController();
