@@ -37,8 +37,8 @@ function shapeOf({ scenario, prefix, subscribers }: BenchSettings): Shape {
       return { topic: () => `${prefix}/out`, filter: () => `${prefix}/out`, copies: subscribers };
     case 'shared':
       return {
-        topic: (i) => `${prefix}/work/${i}`,
-        filter: () => `${prefix}/work/+`,
+        topic: (i) => `${prefix}/job/${i}`,
+        filter: () => `${prefix}/job/+`,
         share: 'bench',
         copies: 1,
       };
