@@ -76,7 +76,7 @@ export class Core {
     this.metrics = parts.metrics;
     this.logger = parts.logger;
     this.clock = parts.clock;
-    this.flusher = new Flusher(parts.limits.moderationMs);
+    this.flusher = new Flusher(parts.limits.moderationMs, this.clock);
     this.hooks = parts.hooks;
     this.#lastMessageId = parts.state.lastMessageId;
     this.#lastSessionKey = parts.state.lastSessionKey;

@@ -2,7 +2,7 @@
 
 import { packet, packetType } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
-import type { Extension } from '../src/index.ts';
+import type { ByteStream, ByteStreamHandler, Extension } from '../src/index.ts';
 import { connectPeer, publishPacket, startBroker, subscribe, until } from './support.ts';
 
 /** Every look at it takes a millisecond. */
@@ -165,4 +165,76 @@ test('an UNSUBSCRIBE with very many filters lets others have their turns, and is
   await subscriber.expect(packetType.PINGRESP);
   expect(new Set(goneIn).size).toBeGreaterThan(3);
   expect(broker.totals().subscriptions).toBe(0);
+});
+
+/** A connection without a network that notes in which turn it was written to. */
+class NotedStream implements ByteStream {
+  readonly remoteAddress = 'noted';
+  readonly remotePort = 0;
+  readonly listener = 'noted';
+  readonly bufferedBytes = 0;
+  readonly peer = { transport: 'noted' };
+  readonly writtenIn: number[] = [];
+  isDestroyed = false;
+  readonly #turns: { readonly count: number };
+  #handler!: ByteStreamHandler;
+
+  constructor(turns: { readonly count: number }) {
+    this.#turns = turns;
+  }
+
+  start(handler: ByteStreamHandler): void {
+    this.#handler = handler;
+  }
+
+  receive(bytes: Uint8Array): void {
+    this.#handler.onData(bytes);
+  }
+
+  write(): boolean {
+    this.writtenIn.push(this.#turns.count);
+    return true;
+  }
+
+  writev(): boolean {
+    return this.write();
+  }
+
+  pause(): void {}
+  resume(): void {}
+  end(): void {
+    this.destroy();
+  }
+
+  destroy(): void {
+    if (this.isDestroyed) return;
+    this.isDestroyed = true;
+    setImmediate(() => this.#handler.onClose(undefined));
+  }
+}
+
+test('a message for very many subscribers is written to them in many turns, once to each', async () => {
+  const { port, broker } = await startBroker({ clock: slowClock() });
+  const publisher = await connectPeer(port, { clientId: 'publisher' });
+  const turns = countTurns();
+  const streams = Array.from({ length: 1_000 }, () => new NotedStream(turns));
+  for (const [i, stream] of streams.entries()) {
+    broker.attach(stream);
+    stream.receive(
+      Buffer.concat([
+        packet.connect({ version: 4, clientId: `subscriber-${i}` }),
+        packet.subscribe({ version: 4, id: 1, filters: [['news', 0]] }),
+      ]),
+    );
+  }
+  await until(() => broker.totals().subscriptions === streams.length);
+  await publisher.ping();
+  const earlier = streams.map((stream) => stream.writtenIn.length);
+  publisher.send(publishPacket('news', 'x'));
+  await until(() => streams.every((stream, i) => stream.writtenIn.length > earlier[i]!));
+  await publisher.ping();
+  turns.stop();
+  const writtenIn = streams.flatMap((stream, i) => stream.writtenIn.slice(earlier[i]));
+  expect(writtenIn).toHaveLength(streams.length);
+  expect(new Set(writtenIn).size).toBeGreaterThan(3);
 });

@@ -7,7 +7,11 @@
 // the other and then writing one after the other finds more in the processor's caches than doing both in turns. One read
 // in 32 waits in any case, to see whether that has changed. (Fan-in of 100 publishers needs a third of the writes; 100
 // pairs gain a twentieth by waiting, and a single pair gains a tenth by not waiting.)
+//
+// A message for thousands of subscribers is thousands of writes. They get as much of a turn as packets do (turn-budget.ts),
+// and those that are left come first in the next one.
 
+import type { Clock } from '../clock.ts';
 import { ChunkPool } from './chunk.ts';
 import { Moderation } from './moderation.ts';
 import type { Outbox } from './outbox.ts';
@@ -16,15 +20,19 @@ import type { Outbox } from './outbox.ts';
 const PROBE_READS = 32;
 /** So many reads in a turn are many. */
 const MANY_READS = 4;
+/** The time for writes in one turn. */
+const BUDGET_MS = 4;
+/** Writes between two looks at the clock, a fraction of a millisecond. */
+const WRITES_BETWEEN_LOOKS = 32;
 
 export class Flusher {
   readonly chunks = new ChunkPool();
   readonly moderation: Moderation;
+  readonly #clock: Clock;
   // The lists keep their length and are counted, because to empty an array and to fill it again costs an allocation. What
   // was served is taken out of its place, so that connections that have ended do not stay in memory for it.
-  #dirty: (Outbox | undefined)[] = [];
+  readonly #dirty: (Outbox | undefined)[] = [];
   #dirtyCount = 0;
-  #spare: (Outbox | undefined)[] = [];
   /** Outboxes with a run of frames in the buffer that is being read. */
   readonly #running: (Outbox | undefined)[] = [];
   #runningCount = 0;
@@ -36,8 +44,9 @@ export class Flusher {
   /** Bytes that wait in outboxes whose peers do not read. */
   blockedBytes = 0;
 
-  constructor(restMs: number) {
+  constructor(restMs: number, clock: Clock) {
     this.moderation = new Moderation(restMs);
+    this.#clock = clock;
   }
 
   /** Notes an outbox that has something to write. */
@@ -79,7 +88,7 @@ export class Flusher {
       return;
     }
     this.#reads = 0;
-    this.#flushAll();
+    this.#flushDirty();
   }
 
   #schedule(): void {
@@ -91,21 +100,29 @@ export class Flusher {
     this.#isScheduled = false;
     this.#waits = this.#reads > this.#dirtyCount + 1 || this.#reads >= MANY_READS;
     this.#reads = 0;
-    this.#flushAll();
-    this.moderation.turnEnds();
+    this.#flushDirty();
+    // While writes are left there is no rest, and what is read meanwhile belongs to this turn.
+    if (this.#dirtyCount === 0) this.moderation.turnEnds();
   };
 
-  #flushAll(): void {
+  /** Writes what is dirty now, as long as there is time; what becomes dirty meanwhile comes after it. */
+  #flushDirty(): void {
     const dirty = this.#dirty;
     const count = this.#dirtyCount;
-    this.#dirty = this.#spare;
-    this.#dirtyCount = 0;
-    for (let i = 0; i < count; i++) {
-      const outbox = dirty[i]!;
-      dirty[i] = undefined;
+    const beganMs = count > WRITES_BETWEEN_LOOKS ? this.#clock.now() : 0;
+    let served = 0;
+    while (served < count) {
+      const outbox = dirty[served]!;
+      dirty[served++] = undefined;
       outbox.isDirty = false;
       outbox.flush();
+      if (served % WRITES_BETWEEN_LOOKS === 0 && this.#clock.now() - beganMs >= BUDGET_MS) break;
     }
-    this.#spare = dirty;
+    const left = this.#dirtyCount - served;
+    if (left > 0) {
+      dirty.copyWithin(0, served, this.#dirtyCount).fill(undefined, left, this.#dirtyCount);
+      if (!this.#isScheduled) this.#schedule();
+    }
+    this.#dirtyCount = left;
   }
 }
