@@ -1,12 +1,12 @@
 // Takes the connections of a server before Node makes a socket of each. The socket with its two streams costs more than
 // everything else that happens to a short connection (37 of 88 µs, the kernel's part included), and 2 kB while it is open.
 //
-// What is used of Node here is not documented. Nothing is guessed: the connections are sockets until the first of the
-// process has shown how its handle is written to, and also where anything that is needed is not there. Then everything
-// works as it does without this file, and costs more.
+// What is used of Node here is not documented. Nothing is guessed: connections are sockets where anything that is needed
+// is not there, or where handles are written to in a way that is not known (direct-write.ts). Then everything works as it
+// does without this file, and costs more.
 
 import type { Server } from 'node:net';
-import { canWriteDirectly, type WriteHandle, watchWrites } from './direct-write.ts';
+import { canWriteDirectly, type WriteHandle } from './direct-write.ts';
 
 /** The connection below a socket of Node, TCP or Unix. */
 export interface ConnectionHandle extends WriteHandle {
@@ -29,7 +29,7 @@ export interface ConnectionHandle extends WriteHandle {
 
 type Accept = (this: unknown, error: number, handle: ConnectionHandle | undefined) => void;
 
-const METHODS = ['readStart', 'readStop', 'useUserBuffer', 'close'] as const;
+const METHODS = ['readStart', 'readStop', 'useUserBuffer', 'close', 'writeBuffer', 'writev'] as const;
 
 /**
  * Hands connections that a listening server accepts to `take` instead of making sockets of them, as far as this version
@@ -49,12 +49,11 @@ export function acceptDirectly(server: Server, take: (handle: ConnectionHandle) 
   const listening = (server as unknown as { readonly _handle?: { onconnection?: Accept } })._handle;
   const ordinary = listening?.onconnection;
   if (listening === undefined || typeof ordinary !== 'function') return;
-  let hasAll: boolean | undefined;
+  let canTake: boolean | undefined;
   listening.onconnection = function onConnection(error, handle) {
     if (!error && handle !== undefined) {
-      hasAll ??= isComplete(handle);
-      if (hasAll && canWriteDirectly() && take(handle)) return;
-      watchWrites(handle);
+      canTake ??= isComplete(handle) && canWriteDirectly();
+      if (canTake && take(handle)) return;
     }
     ordinary.call(this, error, handle);
   };
@@ -64,8 +63,8 @@ function isComplete(handle: ConnectionHandle): boolean {
   return (
     METHODS.every((name) => typeof handle[name] === 'function') &&
     typeof handle.bytesRead === 'number' &&
-    'onread' in handle &&
-    'writev' in handle
+    typeof handle.writeQueueSize === 'number' &&
+    'onread' in handle
   );
 }
 

@@ -2,9 +2,10 @@
 // write), which is 0.6 µs for each write of 14 µs in all.
 //
 // How a handle takes bytes is not documented and has changed: up to some version of Node the caller makes the request
-// object, later the handle returns one if it needs one. So nothing is guessed: the first write of the process goes
-// through an ordinary socket and is watched, and others do what Node did. If that is neither of the two, nothing is
-// written here.
+// object, later the handle returns one if it needs one. So nothing is guessed: a socket of Node is given a handle that
+// only notes how it is called, and writes do what that socket did. If that is neither of the two, nothing is written here.
+
+import { Socket } from 'node:net';
 
 /** What of a connection's handle is needed for writing. */
 export interface WriteHandle {
@@ -25,34 +26,45 @@ export interface WriteRequest {
 
 type MakeRequest = new () => WriteRequest;
 
-/** How Node calls `writeBuffer`: with a request of this class, or with null. Undefined until it was seen. */
-let convention: MakeRequest | 'returned' | 'unknown' | undefined;
+/** How Node calls `writeBuffer`: with a request of this class, or with null. */
+type Convention = MakeRequest | 'returned' | 'unknown';
+/** Undefined until it is needed. */
+let convention: Convention | undefined;
 /** Requests are used again as long as the handle takes everything at once. */
 let spareRequest: WriteRequest | undefined;
 
 /** Whether writeDirectly() can be used. */
 export function canWriteDirectly(): boolean {
-  return convention !== undefined && convention !== 'unknown';
+  convention ??= learnConvention();
+  return convention !== 'unknown';
 }
 
-/** Watches how the next write through a socket calls its handle, unless that is known already. */
-export function watchWrites(handle: object | null): void {
-  if (convention !== undefined || !isWriteHandle(handle)) return;
-  handle.writeBuffer = function watched(this: WatchedHandle, ...given: [object | null, Uint8Array]) {
-    // The property hides the method of the prototype, which is there again without it.
-    delete (this as Partial<WatchedHandle>).writeBuffer;
-    convention = conventionOf(given);
-    return this.writeBuffer(...given);
+function learnConvention(): Convention {
+  let given: readonly unknown[] = [];
+  // All that a socket asks of its handle from here until it is destroyed.
+  const handle = {
+    reading: false,
+    readStop: () => 0,
+    writeBuffer: (...args: unknown[]) => {
+      given = args;
+      return 0;
+    },
+    close: () => {},
   };
+  try {
+    // `handle` is what a server gives to its sockets; it is not in Node's types.
+    const options: object = { handle, pauseOnCreate: true };
+    const socket = new Socket(options);
+    socket.on('error', () => {});
+    socket.write(Uint8Array.of(0));
+    socket.destroy();
+  } catch {
+    // A version of Node whose sockets need more of a handle is one that is not known here.
+  }
+  return conventionOf(given);
 }
 
-type WatchedHandle = { -readonly [K in keyof WriteHandle]: WriteHandle[K] };
-
-function isWriteHandle(handle: object | null): handle is WatchedHandle {
-  return handle !== null && 'writeBuffer' in handle && 'writev' in handle && 'writeQueueSize' in handle;
-}
-
-function conventionOf(given: readonly unknown[]): typeof convention {
+function conventionOf(given: readonly unknown[]): Convention {
   const [request, bytes] = given;
   if (given.length !== 2 || !(bytes instanceof Uint8Array)) return 'unknown';
   if (request === null) return 'returned';
