@@ -12,6 +12,7 @@ export default defineConfig({
       'benchmarks/**/*.test.ts',
       'examples/**/*.test.ts',
     ],
+    setupFiles: 'test/bytes.ts',
     pool: 'threads',
     maxWorkers: 2,
     testTimeout: 20_000,

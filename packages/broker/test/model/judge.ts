@@ -17,6 +17,7 @@ interface Receipt {
 
 export function judge(reference: Reference, clients: ReadonlyMap<string, ModelClient>): void {
   const all: Receipt[] = [];
+  const missing: (Copy & { readonly clientId: string })[] = [];
   for (const [clientId, client] of clients) {
     const session = reference.sessions.get(clientId)!;
     for (const { topic, payload, qos, retain, dup, packetId, properties } of client.received) {
@@ -25,10 +26,12 @@ export function judge(reference: Reference, clients: ReadonlyMap<string, ModelCl
       all.push({ session, copy, packetId, owed: takeFromInbox(session, copy, packetId) });
     }
     client.received = [];
-    const missing = session.inbox.filter((owed) => owed.isRequired).map((owed) => owed.copy);
-    expect(missing, `messages that ${clientId} did not get`).toEqual([]);
+    missing.push(
+      ...session.inbox.filter((owed) => owed.isRequired).map((owed) => ({ clientId, ...owed.copy })),
+    );
     session.inbox = [];
   }
+  expect(missing, 'messages that clients did not get').toEqual([]);
   judgeShared(reference, all);
   for (const { session, copy, packetId, owed } of all) {
     const { acknowledging } = clients.get(session.clientId)!;
