@@ -122,8 +122,15 @@ log_type all
   await expect(run(['config', 'convert', path, '-o', output])).rejects.toThrow(/EEXIST/);
 });
 
+// A name of its own: whoever may write anywhere could have made any other folder.
+const absent = join(tmpdir(), `tobymq-absent-${process.pid}`);
+
 test.each([
-  ['a folder that is missing', ['passwd', '/nonexistent/users.txt', 'anna'], /^tobymq passwd: ENOENT: .*\n$/],
+  [
+    'a folder that is missing',
+    ['passwd', join(absent, 'users.txt'), 'anna'],
+    /^tobymq passwd: ENOENT: .*\n$/,
+  ],
   ['a folder instead of a file', ['passwd', tmpdir(), 'anna'], /^tobymq passwd: EISDIR: .*\n$/],
 ])('%s is told in one line', async (_what, argv, line) => {
   expect(await runProcess(process.execPath, [cli, ...argv], { input: 'geheim\n' })).toMatchObject({
