@@ -2,9 +2,10 @@
 // Node that has changed them shows here.
 
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { packet } from '@tobymq/testkit';
 import { expect, onTestFinished, test } from 'vitest';
 import { acceptDirectly, type ByteStreamHandler, DirectStream } from '../src/index.ts';
@@ -45,9 +46,13 @@ class DirectServer {
     });
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
   async client(): Promise<Socket> {
     const address = this.#server.address();
-    const socket = typeof address === 'string' ? connect(address) : connect(address?.port ?? 0, '127.0.0.1');
+    const socket = typeof address === 'string' ? connect(address) : connect(this.port, '127.0.0.1');
     socket.on('error', () => {});
     onTestFinished(() => void socket.destroy());
     await once(socket, 'connect');
@@ -144,6 +149,31 @@ test('what a slow reader has not taken is counted, and the stream says when it h
   expect(tail).toBe('last');
   await until(() => drained === 1);
   expect(stream.bufferedBytes).toBe(0);
+});
+
+test('a reader that makes room in the midst of a write disturbs neither it nor the next', async () => {
+  const server = new DirectServer(() => ({}));
+  await server.open();
+  const [rounds, size] = [400, 1_000_000];
+  // In a thread of its own: only there it reads while the stream writes.
+  const reader = new Worker(
+    `const { parentPort, workerData } = require('node:worker_threads');
+    let left = workerData.count;
+    const onData = ({ length }) => (left -= length) === 0 && parentPort.postMessage('all');
+    require('node:net').connect(workerData.port, '127.0.0.1').on('data', onData);`,
+    { eval: true, workerData: { port: server.port, count: rounds * (size + 1) } },
+  );
+  onTestFinished(async () => void (await reader.terminate()));
+  const hasAll = once(reader, 'message');
+  await until(() => server.streams.length === 1);
+  const stream = server.streams[0]!;
+  const bytes = Buffer.alloc(size);
+  for (let i = 0; i < rounds; i++) {
+    stream.write(bytes);
+    stream.write(bytes.subarray(0, 1));
+    await until(() => stream.bufferedBytes === 0);
+  }
+  expect(await hasAll).toEqual(['all']);
 });
 
 test('a paused stream reads nothing until it is resumed', async () => {

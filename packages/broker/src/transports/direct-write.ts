@@ -30,8 +30,6 @@ type MakeRequest = new () => WriteRequest;
 type Convention = MakeRequest | 'returned' | 'unknown';
 /** Undefined until it is needed. */
 let convention: Convention | undefined;
-/** Requests are used again as long as the handle takes everything at once. */
-let spareRequest: WriteRequest | undefined;
 
 /** Whether writeDirectly() can be used. */
 export function canWriteDirectly(): boolean {
@@ -82,12 +80,13 @@ export function writeDirectly(
   bytes: Uint8Array | readonly Uint8Array[],
 ): number | WriteRequest {
   if (convention === 'returned') return call(handle, null, bytes);
-  spareRequest ??= new (convention as MakeRequest)();
-  const request = spareRequest;
+  // A request is used for one write only, although most are not needed. When the network takes the first part, and
+  // meanwhile has room for the rest, Node holds the request until a later turn, and nothing shows it: the queue is empty.
+  // Another write with that request would abort the process.
+  const request = new (convention as MakeRequest)();
   const result = call(handle, request, bytes);
-  if (result === 0 && handle.writeQueueSize === 0) return 0;
-  spareRequest = undefined;
-  return result === 0 ? request : result;
+  if (result !== 0) return result;
+  return handle.writeQueueSize === 0 ? 0 : request;
 }
 
 function call(handle: WriteHandle, request: object | null, bytes: Uint8Array | readonly Uint8Array[]) {
