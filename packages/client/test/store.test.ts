@@ -222,6 +222,20 @@ describe('the file of the file store', () => {
       await expect(fileStore(folder).open('c')).rejects.toThrow(/c\.session is damaged at byte \d+/);
     }));
 
+  test('with a bit flipped in any length it is refused, and not taken for cut there', () =>
+    withTempDir(async (folder) => {
+      const path = await filled(folder, 3);
+      const whole = await readFile(path);
+      for (let at = 0; at < whole.length; at += 8 + whole.readUInt32LE(at)) {
+        for (const bit of [0, 5, 11, 31]) {
+          const bytes = Buffer.from(whole);
+          bytes[at + (bit >> 3)]! ^= 1 << (bit & 7);
+          await writeFile(path, bytes);
+          await expect(fileStore(folder).open('c')).rejects.toThrow(`is damaged at byte ${at}:`);
+        }
+      }
+    }));
+
   test('it does not grow with what is over', () =>
     withTempDir(async (folder) => {
       const store = fileStore(folder, { durability: 'commit' });

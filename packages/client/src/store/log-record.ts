@@ -29,16 +29,27 @@ export function encodeRecord(value: unknown): Buffer {
   return record;
 }
 
-function decodeBody(body: Buffer): unknown {
+/** What a body says, and the length that it has by its text. Throws if the text is not whole. */
+function decodeBody(body: Buffer): { readonly value: unknown; readonly length: number } {
   const jsonEnd = 4 + body.readUInt32LE(0);
   let at = jsonEnd;
-  return JSON.parse(body.toString('utf8', 4, jsonEnd), (_, value: unknown) => {
-    const length = (value as { $bytes?: unknown } | null)?.$bytes;
-    if (typeof length !== 'number') return value;
+  const value: unknown = JSON.parse(body.toString('utf8', 4, jsonEnd), (_, part: unknown) => {
+    const length = (part as { $bytes?: unknown } | null)?.$bytes;
+    if (typeof length !== 'number') return part;
     at += length;
     // A copy, so that one small message does not hold the whole file in memory.
     return new Uint8Array(body.subarray(at - length, at));
   });
+  return { value, length: at };
+}
+
+/** Whether a body that seems to be cut contradicts that: its text is whole, and of a record with another length. */
+function isNoCut(body: Buffer, length: number): boolean {
+  try {
+    return decodeBody(body).length !== length;
+  } catch {
+    return false;
+  }
 }
 
 /** What a file holds. */
@@ -58,13 +69,13 @@ export function decodeLog(file: Buffer): LogContent {
   while (file.length - at >= headSize) {
     const length = file.readUInt32LE(at);
     const end = at + headSize + length;
-    if (end > file.length) break;
     const body = file.subarray(at + headSize, end);
+    if (end > file.length) return { records, damagedAt: isNoCut(body, length) ? at : undefined };
     if (length < 4 || crc32(body) !== file.readUInt32LE(at + 4)) {
       const isTorn = end === file.length || file.subarray(at).every((byte) => byte === 0);
       return { records, damagedAt: isTorn ? undefined : at };
     }
-    records.push(decodeBody(body));
+    records.push(decodeBody(body).value);
     at = end;
   }
   return { records, damagedAt: undefined };
