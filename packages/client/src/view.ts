@@ -52,13 +52,6 @@ interface Entry<V, P> {
   reading: number;
 }
 
-/** A value on its way to the server. */
-interface Write {
-  readonly name: string;
-  /** Something has come for this key since. */
-  isAnswered: boolean;
-}
-
 /** How long the server has to be silent before its retained messages count as complete. */
 const QUIET_MS = 200;
 
@@ -82,8 +75,8 @@ export class View<V, P> implements AsyncDisposable {
   readonly #inboxes = new Set<Inbox<Change<V, P>>>();
   readonly #watchers = new Set<() => void>();
   readonly #listener: CoreListener;
-  /** Writes that wait for their acknowledgement. */
-  readonly #writes = new Set<Write>();
+  /** Writes of a key that wait for their acknowledgement, as long as nothing has come for the key since. */
+  readonly #writes = new Map<string, Set<object>>();
   #subscription: Subscription<unknown, unknown> | undefined;
   #reading = 1;
   #lastRetainedAt = 0;
@@ -234,15 +227,17 @@ export class View<V, P> implements AsyncDisposable {
   }
 
   async #write(name: string, payload: Uint8Array, options: Omit<PublishOptions, 'retain'>): Promise<void> {
-    const write: Write = { name, isAnswered: false };
-    this.#writes.add(write);
+    const write = {};
+    const writes = this.#writes.get(name) ?? new Set();
+    this.#writes.set(name, writes.add(write));
     try {
       await this.#client.publish(name, payload, { qos: 1, ...options, retain: true });
       // Our own message usually comes back before or after this. If nothing came yet it is applied now, so that a read
       // after the write sees it; if something came, the server's order decides.
-      if (!write.isAnswered) this.#apply(name, payload);
+      if (this.#writes.get(name) === writes) this.#apply(name, payload);
     } finally {
-      this.#writes.delete(write);
+      writes.delete(write);
+      if (writes.size === 0 && this.#writes.get(name) === writes) this.#writes.delete(name);
     }
   }
 
@@ -251,7 +246,7 @@ export class View<V, P> implements AsyncDisposable {
     // In 5.0 the flag tells what was retained; before, live messages never have it, so each one counts.
     if (!retain && this.#client.protocolVersion === 5) return;
     if (retain) this.#lastRetainedAt = this.#host.settings.clock.now();
-    for (const write of this.#writes) if (write.name === topic) write.isAnswered = true;
+    this.#writes.delete(topic);
     this.#apply(topic, payload.slice());
   }
 
