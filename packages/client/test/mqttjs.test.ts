@@ -181,6 +181,19 @@ const programs: Readonly<Record<string, (library: Library, url: string, log: Log
     }
   },
 
+  'a client that is to reconnect although it is connected': async (mqtt, url, log) => {
+    const names: string[] = [];
+    const client = await mqtt.connectAsync(url, { clientId: 'first' });
+    client.on('end', () => log('end'));
+    const again = new Promise<void>((resolve) => client.once('connect', () => resolve()));
+    client.options.clientId = 'second';
+    client.on('packetsend', (packet) => packet.cmd === 'connect' && names.push(`${packet.clientId}`));
+    client.reconnect();
+    await again;
+    log(`${client.connected} ${names}`);
+    await client.endAsync();
+  },
+
   'one listener that is there for good and for once': async (mqtt, url, log) => {
     const client = await mqtt.connectAsync(url);
     const listener = (): void => log('offline');

@@ -62,7 +62,7 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
   readonly #deliveries: Deliveries;
   #openCount = 0;
   #ending: Promise<void> | undefined;
-  /** `reconnect()` was called while the client was ending. */
+  /** `reconnect()` was called, and the client has to end first. */
   #isToReconnect = false;
 
   /** Use `connect()` or `connectAsync()`. */
@@ -153,8 +153,12 @@ export class MqttClient extends Emitter<MqttClientEventCallbacks> {
     return this;
   }
 
-  /** Connects again, after `end()` or after the client gave up; otherwise it does not wait for the next attempt. */
+  /**
+   * Connects again: after `end()`, after the client gave up, or in place of a connection, which is ended first. Otherwise
+   * it does not wait for the next attempt.
+   */
   reconnect(): this {
+    if (this.connected) void this.endAsync();
     if (this.#ending !== undefined && !this.disconnected) {
       this.#isToReconnect = true;
       return this;
