@@ -127,6 +127,13 @@ test('a Unix socket', async () => {
   });
 });
 
+test('a % in the path of a Unix socket that begins no escape is named, and not tried again', async () => {
+  await expect(connect('unix:///run/100%/mqtt.sock')).rejects.toMatchObject({
+    code: 'TOBYMQ_OPTION_INVALID',
+    message: expect.stringContaining('the path /run/100%/mqtt.sock in url has a %'),
+  });
+});
+
 test('TLS verifies the server, and can show a client certificate', async () => {
   await withTempDir(async (directory) => {
     const files = await makeCertificates(directory);

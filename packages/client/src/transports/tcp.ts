@@ -3,7 +3,7 @@
 
 import { connect as connectTcp, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { ClientError, messageOf } from '../errors.ts';
+import { ClientError, invalidOption, messageOf } from '../errors.ts';
 import type { BytePipe, TransportTarget } from './transport.ts';
 
 /** A connected stream socket as a pipe. */
@@ -108,7 +108,17 @@ export function openTls(target: TransportTarget): Promise<BytePipe> {
 
 /** `unix:///run/tobymq.sock` */
 export function openUnix(target: TransportTarget): Promise<BytePipe> {
-  return openSocket(connectTcp({ path: decodeURIComponent(target.url.pathname) }), 'connect', target);
+  return openSocket(connectTcp({ path: pathOf(target.url) }), 'connect', target);
+}
+
+function pathOf({ pathname }: URL): string {
+  try {
+    return decodeURIComponent(pathname);
+  } catch {
+    throw invalidOption(
+      `the path ${pathname} in url has a % that begins no escape: a plain % is written %25`,
+    );
+  }
 }
 
 /** The application's TLS options in Node's words, with SNI for host names (an address must not be sent by SNI). */
