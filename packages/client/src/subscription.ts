@@ -105,7 +105,7 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
   #isDropping = false;
   #error: ClientError | undefined;
   #leaving: Promise<void> | undefined;
-  #onEnd: (() => void)[] = [];
+  #onEnd: ((error: ClientError | undefined) => void)[] = [];
 
   constructor(
     owner: SubscriptionOwner,
@@ -304,9 +304,10 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
     await this.unsubscribe();
   }
 
-  /** Internal: runs when the subscription is over, for whatever reason. */
-  onEnd(callback: () => void): void {
-    this.#onEnd.push(callback);
+  /** Internal: runs when the subscription is over, for whatever reason; at once if it already is. */
+  onEnd(callback: (error: ClientError | undefined) => void): void {
+    if (this.#isEnded) callback(this.#error);
+    else this.#onEnd.push(callback);
   }
 
   /** Internal: the end, by the application, by the server's refusal or by the end of the client. */
@@ -318,7 +319,7 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
       error ?? new ClientError('TOBYMQ_CLOSED', 'the subscription was ended before the server answered'),
     );
     this.#serve();
-    for (const callback of this.#onEnd.splice(0)) callback();
+    for (const callback of this.#onEnd.splice(0)) callback(error);
   }
 
   /** Internal: the server's answer for one filter, for the first time or after a reconnect. */

@@ -5,7 +5,7 @@
 // is the same as before is no change, and a key counts as deleted only when the server has finished sending and the key
 // was not among them. So a reconnect reports exactly what changed meanwhile.
 
-import { abortError, limitCall, onAbort } from './call-limits.ts';
+import { abortError, limitCall } from './call-limits.ts';
 import type { Client } from './client.ts';
 import { within } from './clock.ts';
 import type { Core, CoreListener } from './core.ts';
@@ -81,7 +81,6 @@ export class View<V, P> implements AsyncDisposable {
   #reading = 1;
   #lastRetainedAt = 0;
   #end: ClientError | undefined;
-  #forgetSignal: () => void = () => {};
 
   private constructor(client: Client, host: ViewHost, pattern: TopicPattern<V, P>, options: ViewOptions) {
     this.#client = client;
@@ -96,7 +95,6 @@ export class View<V, P> implements AsyncDisposable {
         this.#reading++;
         this.#finishReading(this.#reading).catch(() => {});
       },
-      onEnd: (error) => this.#stop(error),
     };
   }
 
@@ -116,14 +114,15 @@ export class View<V, P> implements AsyncDisposable {
         ...(signal && { signal }),
       });
       view.#subscription = subscribed as Subscription<unknown, unknown>;
+      // By close(), by the signal, by the end of the client, or because the server refuses it from now on.
+      subscribed.onEnd((error) => view.#stop(error));
       await view.#finishReading(view.#reading);
       signal?.throwIfAborted();
+      return view;
     } catch (error) {
       host.listeners.delete(view.#listener);
       throw signal?.aborted ? abortError(signal) : error;
     }
-    view.#forgetSignal = onAbort(signal, () => void view.close());
-    return view;
   }
 
   get size(): number {
@@ -211,9 +210,7 @@ export class View<V, P> implements AsyncDisposable {
 
   /** Ends the view; loops over its changes end. */
   async close(): Promise<void> {
-    const subscription = this.#subscription;
-    this.#stop(new ClientError('TOBYMQ_CLOSED', `the view of ${this.#pattern.filter} was closed`));
-    await subscription?.unsubscribe();
+    await this.#subscription?.unsubscribe();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -316,10 +313,8 @@ export class View<V, P> implements AsyncDisposable {
     await subscription.unsubscribe().catch(() => {});
   }
 
-  #stop(error: ClientError): void {
-    if (this.#end !== undefined) return;
+  #stop(error = new ClientError('TOBYMQ_CLOSED', `the view of ${this.#pattern.filter} was closed`)): void {
     this.#end = error;
-    this.#forgetSignal();
     this.#host.listeners.delete(this.#listener);
     for (const inbox of this.#inboxes) inbox.end();
     this.#inboxes.clear();

@@ -1,18 +1,19 @@
 // Consuming messages: loops, handlers, overlapping filters, values that cannot be decoded, slow consumers, and leaving.
 
-import { decode, packet, packetType, property, type RawPeer } from '@tobymq/testkit';
+import { decode, packet, packetType, property } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import { bytes, type Client, type ClientError, json, text, topic, type ValueCodec } from '../src/node.ts';
-import { answerSubscribe, nothingBeforeMarker, outcome, reaches, scripted } from './support.ts';
+import {
+  answerSubscribe,
+  answerUnsubscribe,
+  nothingBeforeMarker,
+  outcome,
+  reaches,
+  scripted,
+} from './support.ts';
 
 const identifierOf = (request: ReturnType<typeof decode.subscribe>): number =>
   request.properties.get(property.subscriptionIdentifier)![0] as number;
-
-async function answerUnsubscribe(peer: RawPeer): Promise<readonly string[]> {
-  const { id, filters } = decode.unsubscribe(await peer.take(packetType.UNSUBSCRIBE), 5);
-  peer.send(packet.unsuback({ id, codes: filters.map(() => 0) }));
-  return filters;
-}
 
 test('a loop acknowledges each message when it asks for the next one', async () => {
   const { client, peer } = await scripted();

@@ -76,6 +76,13 @@ export async function answerSubscribe(
   return request;
 }
 
+/** Answers the next UNSUBSCRIBE with the same code for each filter; returns the filters. */
+export async function answerUnsubscribe(peer: RawPeer, code = 0): Promise<readonly string[]> {
+  const { id, filters } = decode.unsubscribe(await peer.take(packetType.UNSUBSCRIBE), 5);
+  peer.send(packet.unsuback({ id, codes: filters.map(() => code) }));
+  return filters;
+}
+
 /** Nothing but the marker, which the client publishes now, was sent before this call. */
 export async function nothingBeforeMarker(client: Client, peer: RawPeer): Promise<void> {
   const publishing = client.publish('marker', 'x');

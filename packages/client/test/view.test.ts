@@ -1,8 +1,10 @@
 // Retained topics as a map, over our own broker.
 
 import { Broker, type Extension, MemoryStore } from '@tobymq/broker';
+import type { RawPeer } from '@tobymq/testkit';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Change, type Client, type ConnectOptions, connect, json, topic } from '../src/node.ts';
+import { answerSubscribe, answerUnsubscribe, outcome, scripted } from './support.ts';
 
 const settings = topic('config/{name}', json<number>());
 type Key = { readonly name: string };
@@ -109,6 +111,37 @@ test('a signal ends a view, also one that is still being opened', async () => {
   later.abort();
   await expect(opening).rejects.toMatchObject({ code: 'TOBYMQ_ABORTED' });
   expect(client.stats().subscriptions).toBe(0);
+});
+
+/** Answers all that a client asks for to open a view of what is empty. */
+async function answerView(peer: RawPeer): Promise<void> {
+  for (let i = 0; i < 2; i++) await answerSubscribe(peer);
+  await answerUnsubscribe(peer);
+}
+
+test('a server that does not let a view go that its signal ends is reported', async () => {
+  const { client, peer, errors } = await scripted();
+  const abort = new AbortController();
+  const opening = client.view(settings, { signal: abort.signal });
+  await answerView(peer);
+  await opening;
+  abort.abort();
+  await answerUnsubscribe(peer, 0x87);
+  await expect.poll(() => errors.map(({ code }) => code)).toEqual(['TOBYMQ_UNSUBSCRIBE_REFUSED']);
+});
+
+test('a view that the server refuses after a reconnect ends, and says why', async () => {
+  const { client, peer, errors, again } = await scripted();
+  const opening = client.view(settings);
+  await answerView(peer);
+  const view = await opening;
+  const change = view.changes().next();
+  const value = outcome(view.waitFor({ name: 'a' }, () => false));
+  peer.destroy();
+  await answerSubscribe(await again({}), [0x87]);
+  expect(await change).toEqual({ done: true, value: undefined });
+  expect(await value).toMatchObject({ code: 'TOBYMQ_SUBSCRIBE_REFUSED', reasonCode: 0x87 });
+  expect(errors).toEqual([await value]);
 });
 
 test('a reconnect reports what changed meanwhile, and nothing else', async () => {
