@@ -79,8 +79,14 @@ export class View<V, P> implements AsyncDisposable {
   readonly #writes = new Map<string, Set<object>>();
   #subscription: Subscription<unknown, unknown> | undefined;
   #reading = 1;
+  /** Settles with the last reading that a reconnect began. */
+  #lastReading: Promise<void> | undefined;
   #lastRetainedAt = 0;
   #end: ClientError | undefined;
+  #onEnd!: () => void;
+  readonly #ended = new Promise<void>((resolve) => {
+    this.#onEnd = resolve;
+  });
 
   private constructor(client: Client, host: ViewHost, pattern: TopicPattern<V, P>, options: ViewOptions) {
     this.#client = client;
@@ -93,7 +99,7 @@ export class View<V, P> implements AsyncDisposable {
         if (subscription === undefined || subscription.isEnded) return;
         host.subscriptions.readAgain(pattern.filter, isResumed);
         this.#reading++;
-        this.#finishReading(this.#reading).catch(() => {});
+        this.#lastReading = this.#finishReading(this.#reading).catch(() => {});
       },
     };
   }
@@ -117,7 +123,7 @@ export class View<V, P> implements AsyncDisposable {
       // By close(), by the signal, by the end of the client, or because the server refuses it from now on.
       subscribed.onEnd((error) => view.#stop(error));
       await view.#finishReading(view.#reading);
-      signal?.throwIfAborted();
+      if (view.#end !== undefined) throw view.#end;
       return view;
     } catch (error) {
       host.listeners.delete(view.#listener);
@@ -290,15 +296,16 @@ export class View<V, P> implements AsyncDisposable {
   async #finishReading(reading: number): Promise<void> {
     const { clock } = this.#host.settings;
     const startedAt = clock.now();
-    await this.#barrier();
+    await Promise.race([this.#barrier(), this.#ended]);
     const answeredAt = clock.now();
     const quietMs = Math.max(QUIET_MS, answeredAt - startedAt);
     for (;;) {
-      if (this.#reading !== reading || this.#end !== undefined) return;
+      if (this.#end !== undefined) return;
+      if (this.#reading !== reading) return this.#lastReading;
       const leftMs = Math.max(this.#lastRetainedAt, answeredAt) + quietMs - clock.now();
       // The first reading deletes nothing, so if nothing has come there is nothing to wait for.
       if (leftMs <= 0 || (reading === 1 && this.#lastRetainedAt === 0)) break;
-      await within(clock, leftMs);
+      await within(clock, leftMs, this.#ended);
     }
     for (const [name, entry] of [...this.#entries]) {
       if (entry.reading !== reading) this.#remove(name, entry);
@@ -315,6 +322,7 @@ export class View<V, P> implements AsyncDisposable {
 
   #stop(error = new ClientError('TOBYMQ_CLOSED', `the view of ${this.#pattern.filter} was closed`)): void {
     this.#end = error;
+    this.#onEnd();
     this.#host.listeners.delete(this.#listener);
     for (const inbox of this.#inboxes) inbox.end();
     this.#inboxes.clear();

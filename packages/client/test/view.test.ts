@@ -1,7 +1,7 @@
 // Retained topics as a map, over our own broker.
 
 import { Broker, type Extension, MemoryStore } from '@tobymq/broker';
-import type { RawPeer } from '@tobymq/testkit';
+import { decode, packet, packetType, type RawPeer } from '@tobymq/testkit';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Change, type Client, type ConnectOptions, connect, json, topic } from '../src/node.ts';
 import { answerSubscribe, answerUnsubscribe, outcome, scripted } from './support.ts';
@@ -128,6 +128,38 @@ test('a server that does not let a view go that its signal ends is reported', as
   abort.abort();
   await answerUnsubscribe(peer, 0x87);
   await expect.poll(() => errors.map(({ code }) => code)).toEqual(['TOBYMQ_UNSUBSCRIBE_REFUSED']);
+});
+
+test('a view whose connection is lost while it is opened has what the server has when it is open', async () => {
+  const { client, peer, again } = await scripted();
+  const steps: string[] = [];
+  const opening = client.view(settings).finally(() => steps.push('open'));
+  await answerSubscribe(peer);
+  await peer.take(packetType.SUBSCRIBE);
+  peer.destroy();
+  const second = await again({});
+  // The view again, and what it asked for before the loss; then what it asks for since.
+  await answerView(second);
+  await answerSubscribe(second);
+  const { id } = decode.unsubscribe(await second.take(packetType.UNSUBSCRIBE), 5);
+  steps.push('all but the last answer');
+  second.send(packet.publish({ topic: 'config/a', payload: '1', retain: true }));
+  second.send(packet.unsuback({ id, codes: [0] }));
+  expect((await opening).get({ name: 'a' })).toBe(1);
+  expect(steps).toEqual(['all but the last answer', 'open']);
+});
+
+test('a view that is being opened settles with its signal and with its client, whatever the server does', async () => {
+  const { client, peer } = await scripted();
+  const abort = new AbortController();
+  const aborted = outcome(client.view(settings, { signal: abort.signal }));
+  const closed = outcome(client.view(settings));
+  for (let i = 0; i < 2; i++) await answerSubscribe(peer);
+  for (let i = 0; i < 2; i++) await peer.take(packetType.SUBSCRIBE);
+  abort.abort();
+  expect(await aborted).toMatchObject({ code: 'TOBYMQ_ABORTED' });
+  await client.close();
+  expect(await closed).toMatchObject({ code: 'TOBYMQ_CLOSED' });
 });
 
 test('a view that the server refuses after a reconnect ends, and says why', async () => {
