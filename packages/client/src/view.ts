@@ -195,8 +195,12 @@ export class View<V, P> implements AsyncDisposable {
     const reached = new Promise<V | undefined>((resolve, reject) => {
       look = () => {
         const value = this.#entries.get(name)?.value;
-        if (this.#end !== undefined) reject(this.#end);
-        else if (condition(value)) resolve(value);
+        try {
+          if (this.#end !== undefined) throw this.#end;
+          if (condition(value)) resolve(value);
+        } catch (error) {
+          reject(error);
+        }
       };
       this.#watchers.add(look);
       forgetLimits = limitCall(

@@ -9,7 +9,7 @@ import { bundle } from '../scripts/bundle.mjs';
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
 
 /** Bytes after gzip. MQTT.js 5.16 has 105 000. */
-const bundleBytesMax = 28_400;
+const bundleBytesMax = 28_500;
 
 test('the package can be required from CommonJS', () => {
   const script = `

@@ -311,6 +311,17 @@ test('waitFor resolves when the condition holds, and ends by timeout and close',
   expect(await loop).toEqual({ done: true, value: undefined });
 });
 
+test('a condition that throws ends its waiting, and nothing else', async () => {
+  const { client } = await setup();
+  const view = await client.view(settings);
+  await view.set({ name: 'a' }, 1);
+  const failing = outcome(view.waitFor({ name: 'a' }, (value) => value!.toFixed(1) === '3.0'));
+  const other = view.waitFor({ name: 'a' }, (value) => value === undefined);
+  await view.delete({ name: 'a' });
+  expect(await failing).toBeInstanceOf(TypeError);
+  expect(await other).toBeUndefined();
+});
+
 test('a live message that is not retained changes nothing in 5.0', async () => {
   const { client } = await setup();
   const view = await client.view(settings);
