@@ -44,6 +44,8 @@ export class Supervisor {
   #redirect: URL[] = [];
   #redirectCount = 0;
   #version: ProtocolVersion;
+  /** Why the version before the present one was given up. */
+  #refusal: ClientError | undefined;
   /** Gives up what is waited for: the session store at first, then the CONNACK of an attempt. */
   #attempt: AbortController | undefined;
   /** When the last attempt was accepted; 0 if it was not. */
@@ -112,8 +114,13 @@ export class Supervisor {
     let attempt = 1;
     let url = this.#urls[0]!;
     while (this.#client.endReason === undefined) {
-      const error = await this.#connect(url, attempt);
+      let error = await this.#connect(url, attempt);
       if (this.#client.endReason !== undefined) break;
+      // An earlier version may have no place for our options, a password alone for example; then it is not the one.
+      if (error.code === 'TOBYMQ_OPTION_INVALID' && this.#refusal !== undefined) {
+        error = this.#refusal;
+        this.#version = 3;
+      }
       const wasConnected = this.#connectedAt > 0;
       // A connection that ends at once counts as a failure, or a server that throws us out would be asked without pause.
       if (wasConnected && clock.now() - this.#connectedAt >= stableConnectionMs) {
@@ -160,6 +167,7 @@ export class Supervisor {
       this.#attempt = undefined;
       this.#connectedAt = clock.now();
       this.connectCount++;
+      this.#refusal = undefined;
       this.states.set({ state: 'connected', url: safeUrl(url), protocolVersion: version, isResumed });
       this.#onConnected();
     };
@@ -195,6 +203,7 @@ export class Supervisor {
     const isSilent = error.code === 'TOBYMQ_CONNECTION_LOST';
     if (!isRefused && !isSilent) return false;
     this.#version = this.#version === 5 ? 4 : this.#version === 4 ? 3 : 5;
+    this.#refusal = this.#version === 5 ? undefined : error;
     return this.#version !== 5;
   }
 }

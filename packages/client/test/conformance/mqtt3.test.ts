@@ -267,4 +267,15 @@ describe('protocolVersion: auto', () => {
     await client.whenConnected();
     expect(client.protocolVersion).toBe(3);
   });
+
+  test('a version that has no place for the options is not tried, and does not end the client', async () => {
+    const server = await listen();
+    const credentials = { password: 'token' };
+    const { client } = clientOf(server, { protocolVersion: 'auto', reconnect: quickly, credentials });
+    (await server.accept()).end();
+    expect(await reaches(client, 'offline')).toMatchObject({
+      reason: { code: 'TOBYMQ_CONNECTION_LOST' },
+    });
+    expect((await server.acceptClient()).connect.level).toBe(5);
+  });
 });
