@@ -140,8 +140,13 @@ export class Incoming {
     this.#inHand.delete(packetId);
     this.#hasReportedStall = false;
     if (qos === 2 && reasonCode < 0x80) this.#own(packetId);
-    else this.openCount--;
+    else this.#close();
     this.#connection?.sendAck(qos === 1 ? PacketType.Puback : PacketType.Pubrec, packetId, reasonCode);
+  }
+
+  /** The server may send one more. It counts the end of a message of an earlier connection too, but not below none. [N58] */
+  #close(): void {
+    if (this.openCount > 0) this.openCount--;
   }
 
   /** QoS 2: the message is ours; until PUBREL its identifier means this message. */
@@ -159,7 +164,7 @@ export class Incoming {
 
   onPubrel({ packetId }: Pubrel): void {
     const isKnown = this.#release(packetId);
-    if (isKnown && this.openCount > 0) this.openCount--;
+    if (isKnown) this.#close();
     // [MQTT-4.3.3-11]
     const reasonCode = isKnown ? 0 : ReasonCode.PacketIdentifierNotFound;
     this.#connection?.sendAck(PacketType.Pubcomp, packetId, reasonCode);

@@ -61,6 +61,22 @@ test('[MQTT-4.3.3-9] after a refusing PUBREC the identifier means a new message'
   expect(seen).toEqual(['bad', 'good']);
 });
 
+test("[N58] the end of an earlier connection's QoS 2 message makes room for one, and for no more than there is", async () => {
+  const { client, peer, again } = await scripted();
+  const messages = client.subscribe('t', { qos: 2, ack: 'manual' });
+  await answerSubscribe(peer, [2]);
+  peer.send(packet.publish({ topic: 't', payload: 'x', qos: 2, id: 1 }));
+  (await messages.next()).value!.ack();
+  await peer.expect(packetType.PUBREC);
+  peer.destroy();
+  const second = await again();
+  second.send(packet.publish({ topic: 't', payload: 'x', qos: 1, id: 2 }), packet.pubrel({ id: 1 }));
+  (await messages.next()).value!.ack();
+  await second.expect(packetType.PUBCOMP);
+  await second.expect(packetType.PUBACK);
+  expect(client.stats().openIncoming).toBe(0);
+});
+
 test('[N36] acknowledgements for identifiers that are not open change nothing', async () => {
   const { client, peer } = await scripted();
   const one = client.publish('one', '', { qos: 1 });
