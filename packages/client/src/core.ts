@@ -64,7 +64,7 @@ export class Core implements SupervisedClient, SubscriptionOwner {
     this.settings = settings;
     this.report = settings.onError;
     this.clientId = settings.clientId;
-    const ids = new PacketIds();
+    const ids = new PacketIds(settings.clock.random());
     this.outgoing = new Outgoing(settings, ids);
     this.incoming = new Incoming(settings);
     this.subscriptions = new Subscriptions(ids, settings);

@@ -1,8 +1,10 @@
 // Exchanges that take an unusual way: messages that expire while they are open, refused messages whose identifiers come
 // back, acknowledgements for nobody, properties in any order, and a server that accepts only the smallest packets.
 
-import { decode, packet, packetType, property, type RawPeer } from '@tobymq/testkit';
-import { expect, test } from 'vitest';
+import { Broker } from '@tobymq/broker';
+import { decode, packet, packetType, property, RawPeer } from '@tobymq/testkit';
+import { expect, onTestFinished, test } from 'vitest';
+import { connect } from '../../src/node.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { answerSubscribe, nothingBeforeMarker, scripted } from '../support.ts';
 
@@ -75,6 +77,36 @@ test("[N58] the end of an earlier connection's QoS 2 message makes room for one,
   await second.expect(packetType.PUBCOMP);
   await second.expect(packetType.PUBACK);
   expect(client.stats().openIncoming).toBe(0);
+});
+
+test('what a process publishes with QoS 2 is no repetition of what the one before it left open', async () => {
+  const broker = await Broker.start();
+  onTestFinished(() => broker.stop());
+  const { port } = await broker.listen({ host: '127.0.0.1', port: 0 });
+  const watcher = await connect(`mqtt://127.0.0.1:${port}`);
+  onTestFinished(() => watcher.close());
+  const seen = watcher.subscribe('t');
+  await seen.ready;
+
+  // A process that is killed between PUBREC and PUBREL, and the next one with its name.
+  const killed = await RawPeer.connect({ port });
+  const keep = [[property.sessionExpiryInterval, 3_600]] as const;
+  killed.send(
+    packet.connect({ clientId: 'gateway', clean: false, properties: keep }),
+    packet.publish({ topic: 't', payload: 'first', qos: 2, id: 1 }),
+  );
+  await killed.take(packetType.PUBREC);
+  killed.destroy();
+  const next = await connect(`mqtt://127.0.0.1:${port}`, {
+    clientId: 'gateway',
+    session: { keep: '1 h' },
+    clock: new FakeClock(),
+  });
+  onTestFinished(() => next.close());
+  expect(next.server?.sessionPresent).toBe(true);
+  await next.publish('t', 'second', { qos: 2 });
+  expect((await seen.next()).value?.text).toBe('first');
+  expect((await seen.next()).value?.text).toBe('second');
 });
 
 test('[N36] acknowledgements for identifiers that are not open change nothing', async () => {

@@ -18,7 +18,7 @@ import {
 describe('SUBSCRIBE and UNSUBSCRIBE', () => {
   test('[MQTT-3.8.1-1] [MQTT-3.10.1-1] flags and layout, byte by byte', async () => {
     const { client, peer } = await scripted(
-      {},
+      { clock: new FakeClock(() => 0) },
       { properties: [[property.subscriptionIdentifierAvailable, 0]] },
     );
     const subscription = client.subscribe('a/+', {
