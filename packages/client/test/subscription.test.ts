@@ -1,5 +1,6 @@
 // Consuming messages: loops, handlers, overlapping filters, values that cannot be decoded, slow consumers, and leaving.
 
+import { getEventListeners } from 'node:events';
 import { decode, packet, packetType, property } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import { bytes, type Client, type ClientError, json, text, topic, type ValueCodec } from '../src/node.ts';
@@ -14,6 +15,13 @@ import {
 
 const identifierOf = (request: ReturnType<typeof decode.subscribe>): number =>
   request.properties.get(property.subscriptionIdentifier)![0] as number;
+
+test('a subscription that ends in its call leaves nothing behind at its signal', async () => {
+  const { client } = await scripted({}, { properties: [[property.wildcardSubscriptionAvailable, 0]] });
+  const { signal } = new AbortController();
+  expect(await outcome(client.on('a/+', () => {}, { signal }))).toMatchObject({ reasonCode: 0xa2 });
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
 
 test('a loop acknowledges each message when it asks for the next one', async () => {
   const { client, peer } = await scripted();
