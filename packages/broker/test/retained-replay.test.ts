@@ -54,3 +54,16 @@ test('QoS 1: they wait for room in the queue of a persistent session, also where
   expect(await receive(peer, 200)).toBe(200);
   expect(broker.metrics.dropped['queue-full']).toBe(0);
 });
+
+test('a subscription that comes when the messages for the one before have just been sent gets its own', async () => {
+  const { port, broker } = await startBroker();
+  // As many as are looked at in one go, the end of the walk included.
+  await retain(broker, 63, 10);
+  await broker.publish({ topic: 'own', payload: 'x', retain: true });
+  const peer = await connectPeer(port, { clientId: 'c' });
+  peer.send(
+    packet.subscribe({ version: 5, id: 1, filters: [['r/+', 0]] }),
+    packet.subscribe({ version: 5, id: 2, filters: [['own', 0]] }),
+  );
+  expect(await receive(peer, 64)).toBe(64);
+});

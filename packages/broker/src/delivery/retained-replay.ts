@@ -102,13 +102,14 @@ class SessionReplay implements HeldUp {
     let subscription = this.#current();
     // One by one, because a few large ones may be all that the client takes for now.
     for (let i = 0; i < REPLAY_MESSAGES; i++) {
+      if (subscription === undefined) break;
       const { link, pending } = this.#session;
       // A connection that takes over is served when the store has its CONNACK.
       if (link === undefined && pending !== undefined) {
         this.#owner.stall(this);
         return;
       }
-      if (link === undefined || subscription === undefined) {
+      if (link === undefined) {
         this.#owner.ended(this.#session);
         return;
       }
@@ -126,7 +127,9 @@ class SessionReplay implements HeldUp {
       turn.count();
       if (turn.isSpent()) break;
     }
-    turn.holdUp(this);
+    // Not in the next turn: `#upcoming` is at its end and would pass over what comes until then.
+    if (subscription === undefined) this.#owner.ended(this.#session);
+    else turn.holdUp(this);
   }
 
   /** The subscription whose turn it is; a client that left or unsubscribed meanwhile does not want the rest. */
