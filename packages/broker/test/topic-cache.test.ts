@@ -5,6 +5,15 @@ import { KnownTopic, TopicCache } from '../src/connection/topic-cache.ts';
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
+test('a topic of a length that nobody uses is remembered only as the last one', () => {
+  const topics = new TopicCache();
+  const long = 'x'.repeat(2_000);
+  const known = new KnownTopic(bytesOf(long), long);
+  topics.add(long, known);
+  expect(topics.last(bytesOf(long), 0, 2_000)).toBe(known);
+  expect(topics.get(long)).toBeUndefined();
+});
+
 test('a topic is the last one if all its bytes are the same, wherever they stand', () => {
   const topics = new TopicCache();
   const known = new KnownTopic(bytesOf('rooms/1'), 'rooms/1');

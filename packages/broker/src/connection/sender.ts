@@ -14,6 +14,7 @@ import { encodeForm, PublishForm } from '../delivery/encode-publish.ts';
 import type { RoutedMessage } from '../delivery/routed-message.ts';
 import type { ClientInfo } from '../extension.ts';
 import type { Hooks } from '../hooks.ts';
+import { REMEMBERED_TOPIC_MAX } from '../routing/router.ts';
 import type { ByteStream } from '../transports/byte-stream.ts';
 import type { AliasesOut } from './aliases-out.ts';
 import { Outbox } from './outbox.ts';
@@ -164,7 +165,7 @@ export class Sender {
     }
     if (this.hooks === undefined || this.client === undefined) return true;
     const { isAllowed, isCacheable } = this.hooks.mayReceive(this.client, topic);
-    if (isCacheable) {
+    if (isCacheable && topic.length <= REMEMBERED_TOPIC_MAX) {
       this.#mayRead ??= new Map();
       this.#mayRead.set(topic, isAllowed);
     }

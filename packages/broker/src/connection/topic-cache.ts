@@ -4,7 +4,7 @@
 
 import type { Extension } from '../extension.ts';
 import type { Decision } from '../hooks.ts';
-import type { Route } from '../routing/router.ts';
+import { REMEMBERED_TOPIC_MAX, type Route } from '../routing/router.ts';
 import type { Subscriber } from '../session/subscriber.ts';
 
 /** How many topics one connection keeps. */
@@ -48,10 +48,11 @@ export class TopicCache {
   }
 
   add(topic: string, known: KnownTopic): void {
+    this.#last = known;
+    if (topic.length > REMEMBERED_TOPIC_MAX) return;
     this.#topics ??= new Map();
     if (this.#topics.size >= TOPICS_MAX) this.#topics.clear();
     this.#topics.set(topic, known);
-    this.#last = known;
   }
 
   /** Sets or replaces what an alias of the client stands for. [N25] */

@@ -232,6 +232,8 @@ test('a client gets one copy from its own subscription and one from each of its 
 
 test('the number of kept routes is bounded, and routes in use stay', () => {
   const router = newRouter({ routesMax: 100 });
+  expect(router.route('x'.repeat(2_000)).targets).toEqual([]);
+  expect(router.routeCount).toBe(0);
   const used = router.route('used');
   for (let i = 0; i < 10_000; i++) {
     router.route(`topic/${i}`);
