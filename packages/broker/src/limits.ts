@@ -32,7 +32,7 @@ export interface Limits {
   readonly inflightMax: number;
   /** Messages that wait for one session. Default 100,000. */
   readonly queueMessagesMax: number;
-  /** Bytes of payloads and properties that wait for one session. Default 64 MiB. */
+  /** Bytes of topics, payloads and properties that wait for one session. Default 64 MiB. */
   readonly queueBytesMax: number;
   readonly queueOverflow: QueueOverflow;
   /** Whether QoS 0 messages wait for persistent sessions that are offline. Default false, as in Mosquitto. */
@@ -51,7 +51,7 @@ export interface Limits {
   readonly outboundTotalBytesMax: number;
   /** Retained messages; 0 means no bound. Default 1,000,000. */
   readonly retainedMessagesMax: number;
-  /** Bytes of the payloads and properties of all retained messages; 0 means no bound. Default 1 GiB. */
+  /** Bytes of the topics, payloads and properties of all retained messages; 0 means no bound. Default 1 GiB. */
   readonly retainedBytesMax: number;
   /** Messages a client may publish per second before its socket is slowed down; 0 means no bound. */
   readonly publishRateMax: number;

@@ -349,14 +349,14 @@ test('queueWindowBytes: large messages wait in the store until there is room for
   expect(broker.session('r')).toMatchObject({ queuedMessages: 0, queuedBytes: 0 });
 });
 
-test('queueBytesMax bounds the payload bytes of one queue', async () => {
+test('queueBytesMax bounds the bytes of one queue', async () => {
   const { port, broker } = await startBroker({ limits: { queueBytesMax: 1_000 } });
   const first = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
   await subscribe(first, 't', 1);
   first.destroy();
   await until(() => broker.client('r') === undefined);
   for (let i = 0; i < 3; i++) await broker.publish({ topic: 't', payload: 'x'.repeat(400), qos: 1 });
-  expect(broker.session('r')).toMatchObject({ queuedMessages: 2, queuedBytes: 800 });
+  expect(broker.session('r')).toMatchObject({ queuedMessages: 2, queuedBytes: 802 });
   expect(broker.metrics.dropped['queue-full']).toBe(1);
 });
 
@@ -372,11 +372,28 @@ test('properties count in queueBytesMax and retainedBytesMax as payload does', a
   await until(() => broker.metrics.connectionsNow === 0);
   const properties = { userProperties: [['name', 'x'.repeat(400)] as const] };
   for (let i = 0; i < 3; i++) await broker.publish({ topic: 'q', payload: 'x', qos: 1, properties });
-  expect(broker.session('sleeper')).toMatchObject({ queuedMessages: 2, queuedBytes: 820 });
+  expect(broker.session('sleeper')).toMatchObject({ queuedMessages: 2, queuedBytes: 822 });
   for (let i = 0; i < 3; i++) {
     await broker.publish({ topic: `r/${i}`, payload: 'x', retain: true, properties });
   }
-  expect(broker.metrics).toMatchObject({ retainedNow: 2, retainedBytesNow: 820 });
+  expect(broker.metrics).toMatchObject({ retainedNow: 2, retainedBytesNow: 826 });
+  expect(broker.metrics.dropped).toMatchObject({ 'queue-full': 1, 'retained-limit': 1 });
+});
+
+test('topics count in queueBytesMax and retainedBytesMax, for they can be longer than what is said about them', async () => {
+  const { port, broker } = await startBroker({ limits: { queueBytesMax: 1_000, retainedBytesMax: 1_000 } });
+  const sleeper = await connectPeer(port, {
+    clientId: 'sleeper',
+    properties: [[property.sessionExpiryInterval, 100]],
+  });
+  await subscribe(sleeper, '+', 1);
+  sleeper.destroy();
+  await until(() => broker.metrics.connectionsNow === 0);
+  for (const letter of ['a', 'b', 'c']) {
+    await broker.publish({ topic: letter.repeat(400), payload: 'x', qos: 1, retain: true });
+  }
+  expect(broker.session('sleeper')).toMatchObject({ queuedMessages: 2, queuedBytes: 802 });
+  expect(broker.metrics).toMatchObject({ retainedNow: 2, retainedBytesNow: 802 });
   expect(broker.metrics.dropped).toMatchObject({ 'queue-full': 1, 'retained-limit': 1 });
 });
 
@@ -392,9 +409,9 @@ test('queueBytesMax with drop-oldest: a large message takes the room of several 
   for (let i = 0; i < 20; i++) await publish('x'.repeat(50));
   for (let i = 0; i < 5; i++) await publish('y'.repeat(600));
   // One is on its way, which leaves room for one large message.
-  expect(broker.session('r')).toMatchObject({ queuedMessages: 1, queuedBytes: 600 });
+  expect(broker.session('r')).toMatchObject({ queuedMessages: 1, queuedBytes: 601 });
   await publish('z'.repeat(1_001));
-  expect(broker.session('r')).toMatchObject({ queuedMessages: 1, queuedBytes: 600 });
+  expect(broker.session('r')).toMatchObject({ queuedMessages: 1, queuedBytes: 601 });
   expect(broker.metrics.dropped['queue-full']).toBe(24);
   expect(events.filter((event) => event === 'queue-full')).toHaveLength(1);
 });

@@ -169,9 +169,9 @@ export const retainOf = (delivery: number): boolean => (delivery & RETAIN) !== 0
 export const stateOf = (delivery: number): DeliveryState => ((delivery >> 3) & 3) as DeliveryState;
 export const packetIdOf = (delivery: number): number => delivery >> 5;
 
-/** What a message counts for in `queuedBytes`: payload and properties, as the broker's limit on a queue counts it. */
+/** What a message counts for in `queuedBytes`: topic, payload and properties, as the broker's limit on a queue counts it. */
 export function queuedSize(message: StoredMessage): number {
-  return message.payload.length + (message.properties?.length ?? 0);
+  return message.topic.length + message.payload.length + (message.properties?.length ?? 0);
 }
 
 /** Subscription identifiers as they lie in a queue's row: varints one after the other. */

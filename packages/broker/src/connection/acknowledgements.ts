@@ -8,7 +8,7 @@ import type { BatchWaiter } from '../store/commit-gate.ts';
 export interface Gated {
   /** The batch that it waits for; 0 if only for what stands before it. */
   batch: number;
-  /** Payload bytes that are held back with it. */
+  /** What the messages count for that are held back with it. */
   readonly bytes: number;
   /** The batch is durable: send it. */
   send(): void;
@@ -39,7 +39,7 @@ export class Acknowledgements implements BatchWaiter {
     return this.#waiting.length;
   }
 
-  /** Payload bytes that wait to be stored. */
+  /** What the messages count for that wait to be stored. */
   get bytes(): number {
     return this.#bytes;
   }

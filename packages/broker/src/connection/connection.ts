@@ -49,7 +49,7 @@ export const Pause = {
   Connack: 32,
 } as const;
 
-/** Acknowledgements and payload bytes that may wait for the store before the client is slowed down. */
+/** Acknowledgements, and bytes of their messages, that may wait for the store before the client is slowed down. */
 const GATED_MAX = 2_000;
 const GATED_BYTES_MAX = 8 * 1024 * 1024;
 /** What may wait for a client that goes on sending without reading. */

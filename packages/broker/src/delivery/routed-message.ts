@@ -99,7 +99,7 @@ export class RoutedMessage {
 
   /** What it counts for where it is kept, as `keptBytes` of what is stored. */
   get keptBytes(): number {
-    return this.payloadSize + this.propertiesEnd - this.propertiesStart;
+    return this.topic.length + this.payloadSize + this.propertiesEnd - this.propertiesStart;
   }
 
   /** Whether it is a message of its own whose bytes may be kept. */

@@ -14,7 +14,14 @@ export const SHARED_REFERENCE_BYTES_MIN = 4_096;
 /** For more receivers than this, a payload counts as shared. */
 export const SHARED_RECEIVERS_MIN = 4;
 
-/** What a message counts for in the bounds of queues and retained messages: all of it that its sender makes large at will. */
-export function keptBytes({ payload, properties }: StoredMessage): number {
-  return payload.length + (properties?.length ?? 0);
+/**
+ * What a message counts for in the bounds of queues and retained messages: all of it that its sender makes large at will. A
+ * topic counts by its characters, which are its bytes mostly.
+ */
+export function keptBytes({
+  topic,
+  payload,
+  properties,
+}: Pick<StoredMessage, 'topic' | 'payload' | 'properties'>): number {
+  return topic.length + payload.length + (properties?.length ?? 0);
 }

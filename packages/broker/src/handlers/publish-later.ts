@@ -4,6 +4,7 @@
 import type { Connection } from '../connection/connection.ts';
 import type { KnownTopic } from '../connection/topic-cache.ts';
 import { fromRequest, type RawMessage, routeRaw } from '../delivery/publish-request.ts';
+import { keptBytes } from '../delivery/sizes.ts';
 import type { MaybePromise, PublishRequest } from '../extension.ts';
 import { type Decision, isPromise, type PublishVerdict } from '../hooks.ts';
 import { acknowledgeForwarded, acknowledgePublish, answerRefused, refusePublish } from './publish.ts';
@@ -67,10 +68,11 @@ function finish(
   if (raw.qos === 2 && connection.state !== 'connected' && session?.hasEnded === false) return undefined;
   const message = verdict.message === request ? raw : fromRequest(verdict.message);
   const { matched, isWritten, forwarded } = routeRaw(core, message, client?.clientId ?? '', session);
+  const bytes = keptBytes(message);
   if (connection.state !== 'connected' || raw.qos === 0) return undefined;
   if (forwarded !== undefined) {
-    return acknowledgeForwarded(connection, raw.qos, packetId, forwarded, isWritten, raw.payload.length);
+    return acknowledgeForwarded(connection, raw.qos, packetId, forwarded, isWritten, bytes);
   }
-  acknowledgePublish(connection, raw.qos, packetId, matched, isWritten, raw.payload.length);
+  acknowledgePublish(connection, raw.qos, packetId, matched, isWritten, bytes);
   return undefined;
 }

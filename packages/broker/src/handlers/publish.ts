@@ -259,14 +259,15 @@ function accept(connection: Connection, known: KnownTopic, reader: FrameReader):
   }
   const copies = routeAlong(core, route, message, session);
   const forwarded = passOn(core, message);
-  const isWritten = message.isWritten;
+  const { isWritten } = message;
+  const bytesKept = qos === 0 ? 0 : message.keptBytes;
   message.loan?.release();
   core.returnMessage(message);
   if (qos === 0) return undefined;
   if (forwarded !== undefined) {
-    return acknowledgeForwarded(connection, qos, packetId, forwarded, isWritten, payloadSize);
+    return acknowledgeForwarded(connection, qos, packetId, forwarded, isWritten, bytesKept);
   }
-  acknowledgePublish(connection, qos, packetId, copies, isWritten, payloadSize);
+  acknowledgePublish(connection, qos, packetId, copies, isWritten, bytesKept);
   return undefined;
 }
 
@@ -280,12 +281,12 @@ export function acknowledgeForwarded(
   packetId: number,
   forwarded: Promise<void>,
   isWritten: boolean,
-  payloadSize: number,
+  bytes: number,
 ): Promise<void> {
   return forwarded.then(
     () => {
       if (connection.state === 'connected')
-        acknowledgePublish(connection, qos, packetId, 1, isWritten, payloadSize);
+        acknowledgePublish(connection, qos, packetId, 1, isWritten, bytes);
     },
     () => {
       if (connection.state !== 'connected') return;
@@ -303,12 +304,12 @@ export function acknowledgePublish(
   packetId: number,
   copies: number,
   isWritten: boolean,
-  payloadSize: number,
+  bytes: number,
 ): void {
   // With a bus somebody may be subscribed at another broker, which is not known here.
   const reasonCode = copies === 0 && connection.core.bus === undefined ? 0x10 : 0;
   if (qos === 1) {
-    connection.acknowledge(PacketType.Puback, packetId, reasonCode, isWritten, payloadSize); // [MQTT-4.3.2-4]
+    connection.acknowledge(PacketType.Puback, packetId, reasonCode, isWritten, bytes); // [MQTT-4.3.2-4]
     return;
   }
   const { core, session } = connection;
@@ -321,7 +322,7 @@ export function acknowledgePublish(
   }
   // Then the packet id is free again and means a new message next time, on whatever connection. [MQTT-4.3.3-9]
   if (isWritten) core.gate.undoOnFailure(() => forgetInbound(session, packetId));
-  connection.acknowledge(PacketType.Pubrec, packetId, reasonCode, isWritten, payloadSize);
+  connection.acknowledge(PacketType.Pubrec, packetId, reasonCode, isWritten, bytes);
 }
 
 function forgetInbound(session: Session, packetId: number): void {

@@ -62,7 +62,7 @@ export class Session extends Subscriber {
   /** When the Will is due; 0 when none waits. */
   willDueAt = 0;
   timer: SessionTimer | undefined = undefined;
-  /** Messages, and the bytes of their payloads and properties, that are kept for it, in flight or waiting. */
+  /** Messages, and the bytes of their topics, payloads and properties, that are kept for it, in flight or waiting. */
   queuedMessages = 0;
   queuedBytes = 0;
   /** The store has had it; what is still to be written of it are changes. */

@@ -85,7 +85,7 @@ export const limitsSchema = z.strictObject({
     .describe('Messages that wait for one client, beyond those in flight.'),
   queuedBytes: size()
     .default(16 * 1024 * 1024)
-    .describe('Bytes of payloads and properties that wait for one client.'),
+    .describe('Bytes of topics, payloads and properties that wait for one client.'),
   queueFull: z
     .enum(['drop-newest', 'drop-oldest', 'disconnect'])
     .default('drop-newest')

@@ -179,7 +179,7 @@ export const metricFamilies: readonly MetricFamily[] = [
   {
     name: 'tobymq_retained_bytes',
     kind: 'gauge',
-    help: 'Bytes of payloads and properties of retained messages.',
+    help: 'Bytes of topics, payloads and properties of retained messages.',
     read: ({ metrics }) => metrics.retainedBytesNow,
   },
   {
@@ -191,7 +191,7 @@ export const metricFamilies: readonly MetricFamily[] = [
   {
     name: 'tobymq_queued_bytes',
     kind: 'gauge',
-    help: 'Bytes of payloads and properties that wait in the queues of all sessions.',
+    help: 'Bytes of topics, payloads and properties that wait in the queues of all sessions.',
     read: (_, { totals }) => totals.queuedBytes,
   },
   {
