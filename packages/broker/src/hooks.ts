@@ -228,10 +228,10 @@ export class Hooks {
     this.#tell('onDropped', (extension) => extension.onDropped?.(info));
   }
 
-  #tell(hook: string, call: (extension: Extension) => void): void {
+  #tell(hook: string, call: (extension: Extension) => unknown): void {
     for (const extension of this.#extensions) {
       try {
-        call(extension);
+        reportLate(call(extension), (error) => this.#report(extension.name, hook, error));
       } catch (error) {
         this.#report(extension.name, hook, error);
       }
@@ -278,6 +278,11 @@ export class Hooks {
 
 export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
   return typeof value === 'object' && value !== null && 'then' in value;
+}
+
+/** Nobody waits for what is only told of something, but an async function can do it too, and fail later. */
+export function reportLate(answer: unknown, report: (error: unknown) => void): void {
+  if (isPromise(answer)) answer.then(undefined, report);
 }
 
 function decide(answer: MaybePromise<AuthorizationAnswer>): MaybePromise<Decision | undefined> {

@@ -7,6 +7,7 @@ import { propertiesObject, rawProperties } from './delivery/raw-properties.ts';
 import type { RoutedMessage } from './delivery/routed-message.ts';
 import { BrokerError } from './errors.ts';
 import type { ClientInfo } from './extension.ts';
+import { reportLate } from './hooks.ts';
 import { Subscription } from './routing/subscription.ts';
 import { splitFilter } from './session/filter.ts';
 import { Subscriber, type SubscriberTarget } from './session/subscriber.ts';
@@ -170,16 +171,18 @@ class InternalSubscriber extends Subscriber {
   #call(message: ReceivedMessage): void {
     queueMicrotask(() => {
       if (!this.isOpen) return;
+      const report = (error: unknown) => this.#report(message.topic, error);
       try {
-        this.#handler(message);
+        const answer: unknown = this.#handler(message);
+        reportLate(answer, report);
       } catch (error) {
-        this.#core.metrics.extensionFailures++;
-        this.#core.logger.log('error', 'extension-failed', {
-          hook: 'subscribe',
-          topic: message.topic,
-          error,
-        });
+        report(error);
       }
     });
+  }
+
+  #report(topic: string, error: unknown): void {
+    this.#core.metrics.extensionFailures++;
+    this.#core.logger.log('error', 'extension-failed', { hook: 'subscribe', topic, error });
   }
 }

@@ -399,3 +399,19 @@ test('a QoS 2 message whose connection ended while a hook looked at it is delive
   await second.expect(packetType.PUBREC);
   expect(received).toEqual(['t']);
 });
+
+test('an event hook and a handler of messages that reject later are reported and take nothing down', async () => {
+  const reports: unknown[] = [];
+  const late = () => Promise.reject(new Error('later'));
+  const { port, broker } = await startBroker({
+    logger: { log: (_level, event, { hook }) => void (event === 'extension-failed' && reports.push(hook)) },
+    extensions: [{ name: 'late', onConnected: late }],
+  });
+  const subscription = broker.subscribe('t', late);
+  const peer = await connectPeer(port, { clientId: 'c' });
+  peer.send(publishPacket('t', 'x'));
+  await until(() => reports.length === 2);
+  expect(reports).toEqual(['onConnected', 'subscribe']);
+  expect(broker.metrics.extensionFailures).toBe(2);
+  subscription.close();
+});
