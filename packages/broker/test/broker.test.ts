@@ -35,6 +35,15 @@ test('what a program may not do is refused with a code', async () => {
   await expect(broker.listen({ port: 0 })).rejects.toMatchObject({ code: 'TOBYMQ_BROKER_STOPPED' });
 });
 
+test.each([-1, 1.5, 4_294_967_296])(
+  'a message of the program cannot have an expiry interval of %d seconds',
+  async (messageExpiryInterval) => {
+    const { broker } = await startBroker();
+    const message = { topic: 'a', payload: '', properties: { messageExpiryInterval } };
+    await expect(broker.publish(message)).rejects.toMatchObject({ code: 'TOBYMQ_PACKET_NOT_ENCODABLE' });
+  },
+);
+
 test('a port in use is refused by name', async () => {
   const { broker, port } = await startBroker();
   await expect(broker.listen({ port })).rejects.toThrow(`cannot listen on 127.0.0.1 port ${port}`);

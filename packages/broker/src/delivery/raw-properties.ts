@@ -31,9 +31,12 @@ const parser = new PublishReader();
 /** From properties as an object. Throws a CodecError for what cannot be encoded. */
 export function rawProperties(properties: MessageProperties | undefined): Uint8Array | undefined {
   if (properties === undefined) return undefined;
-  const { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties } = properties;
+  const { payloadFormatIndicator, messageExpiryInterval, contentType } = properties;
+  const { responseTopic, correlationData, userProperties } = properties;
   const kept = { payloadFormatIndicator, contentType, responseTopic, correlationData, userProperties };
-  const packet = encode({ type: PacketType.Publish, topic: 't', properties: kept }, 5);
+  // The interval is checked with the others, and left out below.
+  const sent = { ...kept, messageExpiryInterval };
+  const packet = encode({ type: PacketType.Publish, topic: 't', properties: sent }, 5);
   const frames = new FrameReader();
   frames.feed(packet);
   frames.next();
