@@ -6,6 +6,7 @@
 
 import type { QoS } from '@tobymq/codec';
 import { checkTopicName, matches } from '@tobymq/codec';
+import { rawProperties } from './delivery/raw-properties.ts';
 import { BrokerError } from './errors.ts';
 import type {
   AuthenticationAnswer,
@@ -310,7 +311,7 @@ function decision(answer: Exclude<AuthorizationAnswer, undefined>): Decision {
   };
 }
 
-/** Throws for a topic that subscribers could not be sent: it would end all their connections. */
+/** Throws for what subscribers could not be sent: a topic like that would end all their connections. */
 function apply(message: PublishRequest, answer: PublishAnswer): PublishVerdict {
   if (answer === undefined) return { message };
   if (answer.drop === true) {
@@ -319,6 +320,7 @@ function apply(message: PublishRequest, answer: PublishAnswer): PublishVerdict {
   const { topic, payload, qos, retain } = answer;
   const problem = topic === undefined ? undefined : checkTopicName(topic);
   if (problem !== undefined) throw new BrokerError('TOBYMQ_TOPIC_INVALID', `the topic "${topic}" ${problem}`);
+  if (answer.properties !== message.properties) rawProperties(answer.properties);
   return {
     message: {
       topic: topic ?? message.topic,

@@ -2,7 +2,7 @@
 
 import { decode, packet, packetType, property } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
-import type { DropInfo, Extension } from '../src/index.ts';
+import type { DropInfo, Extension, PublishAnswer } from '../src/index.ts';
 import { connectPeer, openPeer, publishPacket, startBroker, subscribe, until } from './support.ts';
 
 test('the first authenticator that answers decides, and nobody answering is a refusal', async () => {
@@ -354,7 +354,7 @@ test('a hook that makes a Will impossible to encode takes nothing down', async (
   });
   const peer = await connectPeer(port, { clientId: 'c', will: { topic: 'w', payload: 'x' } });
   peer.destroy();
-  await until(() => events.includes('internal-error'));
+  await until(() => events.includes('extension-failed'));
   await (await connectPeer(port, { clientId: 'd' })).ping();
 });
 
@@ -415,3 +415,28 @@ test('an event hook and a handler of messages that reject later are reported and
   expect(broker.metrics.extensionFailures).toBe(2);
   subscription.close();
 });
+
+test.each([
+  ['at once', (answer: PublishAnswer) => answer],
+  ['later', (answer: PublishAnswer) => Promise.resolve(answer)],
+])(
+  'a hook that gives a message properties that there cannot be keeps it back, %s',
+  async (_when, onPublish) => {
+    const answers: PublishAnswer[] = [
+      { properties: { contentType: 'x'.repeat(70_000) } },
+      { properties: { messageExpiryInterval: -1 } },
+      { properties: { contentType: 'good' } },
+    ];
+    const { port, broker } = await startBroker({
+      extensions: [{ name: 'faulty', onPublish: () => onPublish(answers.shift()) }],
+    });
+    const publisher = await connectPeer(port, { clientId: 'p' });
+    const reasons: number[] = [];
+    for (const id of [1, 2, 3]) {
+      publisher.send(publishPacket('a', 'x', { qos: 1, id }));
+      reasons.push(decode.ack(await publisher.expect(packetType.PUBACK), 5).reason);
+    }
+    expect(reasons).toEqual([0x83, 0x83, 0x10]);
+    expect(broker.metrics).toMatchObject({ extensionFailures: 2, malformedPackets: 0 });
+  },
+);
