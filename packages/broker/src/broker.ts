@@ -163,7 +163,7 @@ export class Broker {
    * const { port } = await broker.listen({ port: 0, host: '127.0.0.1', maximumQoS: 1 });
    */
   async listen(options: ListenOptions = {}): Promise<Listener> {
-    if (this.#core.isStopping) throw new BrokerError('TOBYMQ_BROKER_STOPPED', 'the broker has stopped');
+    this.#refuseWhenStopped();
     const settings = resolveListenerSettings(this.#listenerDefaults, options);
     const { port = 1883, host = '127.0.0.1', name } = options;
     const opened = await listenTcp(
@@ -171,6 +171,8 @@ export class Broker {
       (stream) => this.#stateOf(stream.listener, settings).accept(stream),
       (refusing, reason) => this.#stateOf(refusing, settings).refused(reason),
     );
+    if (this.#core.isStopping) await opened.close();
+    this.#refuseWhenStopped();
     const state = this.#states.get(opened.name);
     if (state?.isClosed === true) {
       // The listener of this name is another one now.
@@ -188,6 +190,10 @@ export class Broker {
     };
     this.#listeners.add(listener);
     return listener;
+  }
+
+  #refuseWhenStopped(): void {
+    if (this.#core.isStopping) throw new BrokerError('TOBYMQ_BROKER_STOPPED', 'the broker has stopped');
   }
 
   /** Several listeners may share a name and its settings; with the last one the settings are over. */

@@ -44,6 +44,14 @@ test.each([-1, 1.5, 4_294_967_296])(
   },
 );
 
+test('a listener that opens while the broker stops is closed and refused', async () => {
+  const { broker } = await startBroker();
+  const opening = broker.listen({ port: 0 });
+  const refused = expect(opening).rejects.toMatchObject({ code: 'TOBYMQ_BROKER_STOPPED' });
+  await broker.stop();
+  await refused;
+});
+
 test('a port in use is refused by name', async () => {
   const { broker, port } = await startBroker();
   await expect(broker.listen({ port })).rejects.toThrow(`cannot listen on 127.0.0.1 port ${port}`);
