@@ -141,7 +141,8 @@ export class Broker {
         await core.gate.settled();
       },
     });
-    for (const extension of this.#extensions) await this.#startExtension(extension);
+    for (const extension of this.#extensions)
+      if (this.#extensions.includes(extension)) await this.#startExtension(extension);
     const sys = this.#options.sys ?? {};
     if (sys.enabled !== false) this.#sys = new SysTopics(core, sys);
     let ticks = 0;
@@ -343,7 +344,9 @@ export class Broker {
     if (!this.#extensions.includes(extension)) return;
     this.#extensions = this.#extensions.filter((other) => other !== extension);
     this.#rebuildHooks();
-    this.#started.splice(this.#started.indexOf(extension), 1);
+    const position = this.#started.indexOf(extension);
+    if (position === -1) return; // Another extension has removed it at the start, before its turn came.
+    this.#started.splice(position, 1);
     await extension.stop?.();
   }
 

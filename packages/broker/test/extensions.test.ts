@@ -440,3 +440,18 @@ test.each([
     expect(broker.metrics).toMatchObject({ extensionFailures: 2, malformedPackets: 0 });
   },
 );
+
+test('an extension that is removed before its start does not keep another one from being stopped', async () => {
+  const order: string[] = [];
+  const last: Extension = { name: 'last', stop: () => void order.push('stop last') };
+  const first: Extension = {
+    name: 'first',
+    start: (broker) => broker.removeExtension(last),
+    stop: () => void order.push('stop first'),
+  };
+  const { broker } = await startBroker({
+    extensions: [{ name: 'zero', stop: () => void order.push('stop zero') }, first, last],
+  });
+  await broker.stop();
+  expect(order).toEqual(['stop first', 'stop zero']);
+});
