@@ -52,6 +52,13 @@ test('a listener that opens while the broker stops is closed and refused', async
   await refused;
 });
 
+test('a user name that is to be the client id is not empty', async () => {
+  const { port } = await startBroker({}, { useUsernameAsClientId: true });
+  const peer = await openPeer(port);
+  peer.send(packet.connect({ version: 5, clientId: 'c', username: '' }));
+  expect(decode.connack(await peer.expect(packetType.CONNACK), 5).reason).toBe(0x85);
+});
+
 test('a port in use is refused by name', async () => {
   const { broker, port } = await startBroker();
   await expect(broker.listen({ port })).rejects.toThrow(`cannot listen on 127.0.0.1 port ${port}`);

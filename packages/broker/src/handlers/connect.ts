@@ -104,6 +104,9 @@ function refusalOf(connection: Connection, connect: Connect): Refusal | undefine
       return { reasonCode: 0x85, reason: 'the client id is empty' };
     }
   }
+  if (settings.useUsernameAsClientId && connect.username === '') {
+    return { reasonCode: 0x85, reason: 'the user name is to be the client id, and is empty' };
+  }
   const { keepAliveMax } = settings;
   if (version !== 5 && keepAliveMax > 0 && (connect.keepAlive === 0 || connect.keepAlive > keepAliveMax)) {
     // 5.0 clients are told another value; older ones cannot be, so they are refused, as in Mosquitto.
