@@ -120,6 +120,27 @@ test('a bus that cannot take a message refuses it, and the connection stays', as
   expect(decode.ack(await writer.expect(packetType.PUBACK), 5)).toMatchObject({ id: 9, reason: 0 });
 });
 
+test('a client id is not kept from other brokers by a client that went while it was claimed', async () => {
+  const hub = new Hub();
+  const member = hub.join();
+  let claim: (() => void) | undefined;
+  member.claim = (clientId) =>
+    new Promise((resolve) => {
+      claim = () => {
+        member.owned.add(clientId);
+        resolve();
+      };
+    });
+  const { broker } = await startBroker({ bus: member });
+  const pipe = broker.connect();
+  pipe.send(packet.connect({ version: 5, clientId: 'hasty' }));
+  await until(() => claim !== undefined);
+  pipe.close(new Error('gone'));
+  await until(() => broker.metrics.socketsNow === 0);
+  claim?.();
+  await until(() => !member.owned.has('hasty'));
+});
+
 test('a client that comes to another broker leaves the first one', async () => {
   const hub = new Hub();
   const [a, b] = [hub.join(), hub.join()];

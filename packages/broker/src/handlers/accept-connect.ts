@@ -20,7 +20,6 @@ export function acceptConnect(
   attempt: ConnectAttempt,
   answer: AuthenticationAllowed,
 ): void {
-  if (connection.state !== 'connecting') return;
   const { core, sender, listener } = connection;
   const { connect, request } = attempt;
   const { settings } = listener;

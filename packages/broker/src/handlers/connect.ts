@@ -79,10 +79,17 @@ export function decideConnect(
   }
   const clientId = answer.clientId ?? attempt.request.clientId;
   // Only a bus makes the claim take time.
-  const claimed = connection.core.bus?.claim(clientId);
-  if (claimed !== undefined) return claimed.then(() => acceptConnect(connection, attempt, answer));
-  acceptConnect(connection, attempt, answer);
-  return undefined;
+  const { bus, sessions } = connection.core;
+  const claimed = bus?.claim(clientId);
+  if (claimed === undefined) {
+    acceptConnect(connection, attempt, answer);
+    return undefined;
+  }
+  return claimed.then(() => {
+    if (connection.state === 'connecting') acceptConnect(connection, attempt, answer);
+    // It has gone meanwhile; what has no session here is for any broker to claim.
+    else if (sessions.get(clientId) === undefined) bus?.release(clientId);
+  });
 }
 
 /** The Session Expiry Interval that a client asks for: 3.x clients keep their session forever or not at all. */
