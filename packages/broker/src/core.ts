@@ -119,11 +119,11 @@ export class Core {
     this.#spareMessage = message;
   }
 
-  /** Counts a message that is not delivered and tells whoever wants to know. */
-  dropped(reason: DropReason, topic: string, clientId: string): void {
-    this.metrics.dropped[reason]++;
-    this.hooks.dropped({ reason, topic, clientId, count: 1 });
-    this.logger.log('debug', 'message-dropped', { reason, topic, clientId });
+  /** Counts messages that are not delivered, one mostly, and tells whoever wants to know. */
+  dropped(reason: DropReason, topic: string, clientId: string, count = 1): void {
+    this.metrics.dropped[reason] += count;
+    this.hooks.dropped({ reason, topic, clientId, count });
+    this.logger.log('debug', 'message-dropped', { reason, topic, clientId, count });
   }
 
   endSession(session: Session, reason: 'expired' | 'clean-start' | 'disconnected' | 'removed'): void {

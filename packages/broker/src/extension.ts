@@ -142,6 +142,7 @@ export type DropReason =
 
 export interface DropInfo {
   readonly reason: DropReason;
+  /** Empty for the messages of a session that has ended, which are counted together. */
   readonly topic: string;
   /** Who would have received it, or who published it when nobody was chosen yet. */
   readonly clientId: string;

@@ -153,7 +153,8 @@ export class SessionRegistry {
       core.store.deleteSession(session.key);
       core.gate.touch();
     }
-    this.#passOnShared(session);
+    const lost = session.queuedMessages - this.#passOnShared(session);
+    if (lost > 0) core.dropped('session-ended', '', session.clientId, lost);
     session.outbound = undefined;
     session.inbound = undefined;
     if (reason === 'expired') core.metrics.sessionsExpired++;
@@ -162,24 +163,30 @@ export class SessionRegistry {
     core.logger.log('debug', 'session-ended', { clientId: session.clientId, reason });
   }
 
-  /** What came by a shared subscription and was not acknowledged goes to another member. [N55] */
-  #passOnShared(session: Session): void {
+  /**
+   * What came by a shared subscription and was not acknowledged goes to another member [N55]; returns how many
+   * messages that were.
+   */
+  #passOnShared(session: Session): number {
     const outbound = session.outbound;
-    if (outbound === undefined) return;
+    if (outbound === undefined) return 0;
     const core = this.#core;
+    const now = core.clock.now();
     const open = [...outbound.inflight.values(), ...outbound.waiting()];
-    for (const delivery of open) {
-      const { group } = delivery;
+    let count = 0;
+    for (const { group, message: kept, qos, packetId } of open) {
       // A QoS 2 message that was sent stays with its client. [MQTT-4.8.2-5]
-      if (group === undefined || (delivery.qos === 2 && delivery.packetId > 0)) continue;
-      const next = group.pick(delivery.message.publisher, delivery.message.topic, session);
+      if (group === undefined || (qos === 2 && packetId > 0)) continue;
+      const next = group.pick(kept.publisher, kept.topic, session);
       if (next === undefined) continue;
+      count++;
       const message = core.borrowMessage();
-      message.load(delivery.message, core.clock.now());
+      message.load(kept, now);
       next.subscriber.deliver(message, next, group);
       message.store(core.store);
       core.returnMessage(message);
     }
+    return count;
   }
 }
 
