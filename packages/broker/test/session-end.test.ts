@@ -2,7 +2,7 @@
 
 import { property } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
-import type { DropInfo } from '../src/index.ts';
+import { type DropInfo, MemoryStore, type QueueTarget, type StoredMessage } from '../src/index.ts';
 import { connectPeer, startBroker, subscribe, until } from './support.ts';
 
 const expiry = [[property.sessionExpiryInterval, 100]] as const;
@@ -20,4 +20,37 @@ test('what waits for a session that ends is counted and told of', async () => {
   expect(broker.kick('s', { endSession: true })).toBe(true);
   expect(broker.metrics.dropped['session-ended']).toBe(2);
   expect(drops).toEqual([{ reason: 'session-ended', topic: '', clientId: 's', count: 2 }]);
+});
+
+test('a session that ends while a message is on its way to several gets no copy into its queue', async () => {
+  const queued: number[] = [];
+  class WatchedStore extends MemoryStore {
+    override enqueue(message: StoredMessage, targets: readonly QueueTarget[]): void {
+      queued.push(targets.length);
+      super.enqueue(message, targets);
+    }
+  }
+  const { port, broker } = await startBroker({
+    store: new WatchedStore(),
+    limits: { queueMessagesMax: 1 },
+    extensions: [
+      {
+        name: 'strict',
+        onDropped: ({ clientId }) =>
+          void (clientId === 'first' && broker.kick('second', { endSession: true })),
+      },
+    ],
+  });
+  for (const clientId of ['first', 'second']) {
+    const peer = await connectPeer(port, { clientId, properties: expiry });
+    await subscribe(peer, 't', 1);
+    if (clientId === 'first') await subscribe(peer, 'fills', 1);
+    peer.destroy();
+  }
+  await until(() => broker.metrics.connectionsNow === 0);
+  await broker.publish({ topic: 'fills', payload: 'x', qos: 1 });
+  await broker.publish({ topic: 't', payload: 'x', qos: 1 });
+  expect(broker.session('second')).toBeUndefined();
+  expect(queued).toEqual([1]);
+  expect(broker.metrics.dropped).toMatchObject({ 'queue-full': 1, 'session-ended': 1 });
 });

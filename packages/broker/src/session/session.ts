@@ -208,6 +208,11 @@ export class Session extends Subscriber {
     ids: readonly number[],
     group: SubscriberGroup | undefined,
   ): void {
+    // It was among the receivers when the message began its way, and was ended by something that heard of it.
+    if (this.hasEnded) {
+      this.drop('session-ended', message.topic);
+      return;
+    }
     if (!this.#makeRoom(message)) {
       this.#watchQueue(0);
       return;
