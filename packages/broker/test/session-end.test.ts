@@ -1,6 +1,6 @@
 // What becomes of the messages of a session that ends: none is passed on too late, kept for nobody, or lost in silence.
 
-import { property } from '@tobymq/testkit';
+import { decode, packetType, property } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import { type DropInfo, MemoryStore, type QueueTarget, type StoredMessage } from '../src/index.ts';
 import { connectPeer, startBroker, subscribe, until } from './support.ts';
@@ -53,4 +53,23 @@ test('a session that ends while a message is on its way to several gets no copy 
   expect(broker.session('second')).toBeUndefined();
   expect(queued).toEqual([1]);
   expect(broker.metrics.dropped).toMatchObject({ 'queue-full': 1, 'session-ended': 1 });
+});
+
+test('a member of a shared subscription does not get what has expired while another one had it', async () => {
+  let now = 1_000_000;
+  const { port, broker } = await startBroker({ clock: { now: () => now } });
+  const first = await connectPeer(port, { clientId: 'first' });
+  await subscribe(first, '$share/g/t', 1);
+  const publish = (payload: string, messageExpiryInterval?: number) =>
+    broker.publish({ topic: 't', payload, qos: 1, properties: { messageExpiryInterval } });
+  await publish('short', 10);
+  await publish('long', 1_000);
+  for (let i = 0; i < 2; i++) await first.expect(packetType.PUBLISH);
+  const second = await connectPeer(port, { clientId: 'second' });
+  await subscribe(second, '$share/g/t', 1);
+  now += 20_000;
+  first.destroy();
+  const message = decode.publish(await second.expect(packetType.PUBLISH), 5);
+  expect(message.payload.toString()).toBe('long');
+  expect(broker.metrics.dropped).toMatchObject({ expired: 1, 'session-ended': 0 });
 });

@@ -164,8 +164,8 @@ export class SessionRegistry {
   }
 
   /**
-   * What came by a shared subscription and was not acknowledged goes to another member [N55]; returns how many
-   * messages that were.
+   * What came by a shared subscription and was not acknowledged goes to another member [N55], unless its time is over
+   * [MQTT-3.3.2-5]. Returns how many messages that were.
    */
   #passOnShared(session: Session): number {
     const outbound = session.outbound;
@@ -180,6 +180,10 @@ export class SessionRegistry {
       const next = group.pick(kept.publisher, kept.topic, session);
       if (next === undefined) continue;
       count++;
+      if (kept.expiresAt > 0 && kept.expiresAt <= now) {
+        session.drop('expired', kept.topic);
+        continue;
+      }
       const message = core.borrowMessage();
       message.load(kept, now);
       next.subscriber.deliver(message, next, group);
