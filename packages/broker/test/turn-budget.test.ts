@@ -167,6 +167,23 @@ test('an UNSUBSCRIBE with very many filters lets others have their turns, and is
   expect(broker.totals().subscriptions).toBe(0);
 });
 
+test('the end of a session with very many subscriptions lets others have their turns, and nothing comes to it', async () => {
+  const { port, broker } = await startBroker({ clock: slowClock() });
+  const subscriber = await connectPeer(port, { clientId: 'subscriber' });
+  const filters = Array.from({ length: 3_000 }, (_, i): [string, number] => [`many/${i}/+`, 1]);
+  subscriber.send(packet.subscribe({ version: 5, id: 7, filters }));
+  await subscriber.expect(packetType.SUBACK);
+  broker.kick('subscriber');
+  expect(broker.session('subscriber')).toBeUndefined();
+  expect(broker.totals().subscriptions).toBeLessThan(3_000);
+  const turns = countTurns();
+  await broker.publish({ topic: 'many/2999/x', payload: 'x', qos: 1 });
+  await until(() => broker.totals().subscriptions === 0);
+  turns.stop();
+  expect(turns.count).toBeGreaterThan(3);
+  expect(broker.metrics.dropped['session-ended']).toBe(1);
+});
+
 /** A connection without a network that notes in which turn it was written to. */
 class NotedStream implements ByteStream {
   readonly remoteAddress = 'noted';

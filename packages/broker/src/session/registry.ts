@@ -2,6 +2,7 @@
 
 import type { ProtocolVersion } from '@tobymq/codec';
 import { SESSION_TAKEN_OVER } from '../connection/close.ts';
+import { inTurns } from '../connection/in-turns.ts';
 import type { Core } from '../core.ts';
 import type { ClientInfo } from '../extension.ts';
 
@@ -10,6 +11,9 @@ import type { LoadedSession } from '../store/store.ts';
 import { expiresAt, scheduleSession, unscheduleSession } from './expiry.ts';
 import { splitFilter } from './filter.ts';
 import { Session } from './session.ts';
+
+/** How many subscriptions of a session are removed in the turn in which it ends; more would take longer than 2 ms. */
+const UNSUBSCRIBED_AT_ONCE = 1_000;
 
 export type SessionEnd = 'expired' | 'clean-start' | 'disconnected' | 'removed';
 
@@ -143,12 +147,7 @@ export class SessionRegistry {
     core.sweeper.forget(session);
     if (this.#sessions.get(session.clientId) === session) this.#sessions.delete(session.clientId);
     core.metrics.sessionsNow = this.#sessions.size;
-    if (session.subscriptions !== undefined) {
-      for (const { filter, shareName } of session.subscriptions.values()) {
-        core.router.unsubscribe(session, filter, shareName);
-      }
-      session.subscriptions = undefined;
-    }
+    this.#unsubscribe(session);
     if (session.isPersistent) {
       core.store.deleteSession(session.key);
       core.gate.touch();
@@ -161,6 +160,26 @@ export class SessionRegistry {
     core.bus?.release(session.clientId);
     core.hooks.sessionEnded(session.clientId, reason);
     core.logger.log('debug', 'session-ended', { clientId: session.clientId, reason });
+  }
+
+  /**
+   * Takes a session that has ended out of the routes. If it had very many subscriptions, over several turns of the event
+   * loop: what is sent to the rest of them meanwhile is dropped by the session.
+   */
+  #unsubscribe(session: Session): void {
+    const { subscriptions } = session;
+    if (subscriptions === undefined) return;
+    session.subscriptions = undefined;
+    const { router, turn } = this.#core;
+    const remaining = subscriptions.values()[Symbol.iterator]();
+    const unsubscribeNext = () => {
+      const next = remaining.next();
+      if (!next.done) router.unsubscribe(session, next.value.filter, next.value.shareName);
+      return undefined;
+    };
+    const atOnce = Math.min(subscriptions.size, UNSUBSCRIBED_AT_ONCE);
+    for (let i = 0; i < atOnce; i++) unsubscribeNext();
+    void inTurns(turn, subscriptions.size - atOnce, unsubscribeNext);
   }
 
   /**
