@@ -2,7 +2,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { decode, packet, packetType, type RawPeer } from '@tobymq/testkit';
+import { decode, packet, packetType, property, type RawPeer } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import { badVectors, hexFor } from '../../codec/test/bad-vectors.ts';
 import { bytesOf, vectors } from '../../codec/test/vectors.ts';
@@ -160,6 +160,28 @@ test.each([3, 4, 5] as const)(
     await peer.expect(packetType.SUBACK);
   },
 );
+
+test('one packet with very large properties is refused before they are read, and not what has a large payload', async () => {
+  const { port, broker } = await startBroker();
+  const large = Array.from({ length: 10 }, () => [property.userProperty, ['k', 'x'.repeat(60_000)]] as const);
+  const tooLarge = [...large, ...large];
+  for (const bytes of [
+    publishPacket('t', 'x', { properties: tooLarge }),
+    publishPacket('t', 'x', { qos: 1, id: 1, properties: tooLarge }),
+    packet.subscribe({ version: 5, id: 1, filters: [['t', 0]], properties: tooLarge }),
+    packet.puback({ id: 1, reason: 0, properties: tooLarge }),
+    packet.disconnect({ reason: 0, properties: tooLarge }),
+  ]) {
+    const peer = await connectPeer(port, { clientId: 'c' });
+    peer.send(bytes);
+    const [frame] = await peer.expectClose();
+    expect(decode.reason(frame!, 5).reason).toBe(0x97);
+  }
+  expect(broker.metrics.disconnectsByReasonCode.get(0x97)).toBe(5);
+  const peer = await connectPeer(port, { clientId: 'c' });
+  peer.send(publishPacket('t', 'x'.repeat(2_000_000), { qos: 1, id: 1, properties: large }));
+  expect(decode.ack(await peer.expect(packetType.PUBACK), 5).reason).toBe(0x10);
+});
 
 test('no bytes, valid, forbidden or mutated, before or after CONNECT, take the broker down', async () => {
   const faults: unknown[] = [];

@@ -16,6 +16,7 @@ import { handleDisconnect } from './disconnect.ts';
 import { protocolError } from './faults.ts';
 import { limitFilters } from './filter-count.ts';
 import { handlePing } from './ping.ts';
+import { limitProperties } from './property-size.ts';
 import { handlePuback } from './puback.ts';
 import { handlePubcomp } from './pubcomp.ts';
 import { handlePublish } from './publish.ts';
@@ -50,6 +51,7 @@ export function dispatch(connection: Connection, reader: FrameReader): Promise<v
       if (end === body) return void handleDisconnect(connection, PLAIN_DISCONNECT);
       break;
   }
+  if (connection.sender.isV5) limitProperties(reader);
   if (header >> 4 === PacketType.Publish) return handlePublish(connection, reader);
   return dispatchDecoded(connection, reader);
 }

@@ -4,6 +4,7 @@
 
 import { type FrameReader, PacketType } from '@tobymq/codec';
 import { fault } from './faults.ts';
+import { propertiesEnd } from './property-size.ts';
 
 /** Decoding as many takes about a tenth of a second. */
 const FILTERS_PER_PACKET_MAX = 65_535;
@@ -18,22 +19,11 @@ export function limitFilters(reader: FrameReader, isV5: boolean): void {
   if (type !== PacketType.Subscribe && type !== PacketType.Unsubscribe) return;
   const optionBytes = type === PacketType.Subscribe ? 1 : 0;
   let at = body + 2;
-  if (isV5) at = afterProperties(bytes, at, end);
+  if (isV5) at = propertiesEnd(bytes, at, end);
   let count = 0;
   while (at + 2 <= end) {
     at += 2 + ((bytes[at]! << 8) | bytes[at + 1]!) + optionBytes;
     if (++count > FILTERS_PER_PACKET_MAX)
       throw fault(0x97, `one packet has more than ${FILTERS_PER_PACKET_MAX} topic filters`);
   }
-}
-
-function afterProperties(bytes: Uint8Array, start: number, end: number): number {
-  let length = 0;
-  let at = start;
-  for (let shift = 0; shift < 28 && at < end; shift += 7) {
-    const byte = bytes[at++]!;
-    length |= (byte & 127) << shift;
-    if (byte < 128) break;
-  }
-  return at + length;
 }
