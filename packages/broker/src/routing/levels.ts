@@ -15,3 +15,44 @@ export function countLevels(filter: string): number {
   for (let slash = filter.indexOf('/'); slash !== -1; slash = filter.indexOf('/', slash + 1)) count++;
   return count;
 }
+
+const SLASH = 0x2f;
+
+function isLevelEnd(text: string, at: number): boolean {
+  return at === text.length || text.charCodeAt(at) === SLASH;
+}
+
+/** The offset behind the levels `run` in `text`, if it goes on with them at `start`, and -1 if it does not. */
+export function afterRun(run: string, text: string, start: number): number {
+  const end = start + run.length;
+  return end <= text.length && text.startsWith(run, start) && isLevelEnd(text, end) ? end + 1 : -1;
+}
+
+/**
+ * The levels with which two texts both go on; `undefined` if they differ in the first. The result has memory of its own,
+ * so that it does not keep a long text from being forgotten.
+ */
+export function commonLevels(
+  first: string,
+  firstStart: number,
+  second: string,
+  secondStart: number,
+): string | undefined {
+  const length = Math.min(first.length - firstStart, second.length - secondStart);
+  let end = -1;
+  for (let i = 0; i <= length; i++) {
+    if (isLevelEnd(first, firstStart + i) && isLevelEnd(second, secondStart + i)) end = i;
+    if (first.charCodeAt(firstStart + i) !== second.charCodeAt(secondStart + i)) break;
+  }
+  return end === -1 ? undefined : Buffer.from(first.slice(firstStart, firstStart + end)).toString();
+}
+
+/** What is left of a run behind its levels `common`, which it begins with. */
+export function restOfRun(
+  run: string,
+  common: string | undefined,
+): { level: string; rest: string | undefined } {
+  const start = common === undefined ? 0 : common.length + 1;
+  const end = levelEnd(run, start);
+  return { level: run.slice(start, end), rest: end === run.length ? undefined : run.slice(end + 1) };
+}

@@ -5,9 +5,12 @@
 //
 //              topics  a/b/c   a/b/d   e/f/g
 //
-//              root ─ a ─ b ─┬─ c   slot of a/b/c
+//              root ─ a (b) ─┬─ c   slot of a/b/c
 //                   │        └─ d   slot of a/b/d
 //                   └─ e           slot of e/f/g: alone below `e`, so it hangs there at once
+//
+// There are nodes only where topics part: the levels before that, which all topics of a node have in common, are its run
+// (`b`). So two long topics that differ at their end take no chain of nodes, each many times as large as its level.
 //
 // A subscriber of `#` on a million topics must not hold up the others, so it is answered by a `RetainedCursor`, which
 // looks at a bounded number of places per call. Between the calls the tree may change. A cursor stands on iterators of
@@ -17,7 +20,7 @@
 
 import { matches } from '@tobymq/codec';
 import { LargeMap } from './large-map.ts';
-import { hasWildcard, levelEnd } from './levels.ts';
+import { afterRun, commonLevels, hasWildcard, levelEnd, restOfRun } from './levels.ts';
 
 /** Where the message of one topic is; removed and replaced messages stay recognizable for cursors. */
 class RetainedSlot<M> {
@@ -38,9 +41,15 @@ class RetainedSlot<M> {
 type Child<M> = TopicNode<M> | RetainedSlot<M>;
 
 class TopicNode<M> {
+  /** The levels between the one that leads here and those of the children. */
+  run: string | undefined;
   /** The topic that ends here. */
   slot: RetainedSlot<M> | undefined = undefined;
   children: Map<string, Child<M>> | undefined = undefined;
+
+  constructor(run: string | undefined) {
+    this.run = run;
+  }
 
   get isEmpty(): boolean {
     return this.slot === undefined && (this.children === undefined || this.children.size === 0);
@@ -59,7 +68,7 @@ export interface RetainedCursor<M> {
 /** Retained messages `M` by topic. */
 export class RetainedTree<M> {
   readonly #slots = new LargeMap<RetainedSlot<M>>();
-  readonly #root = new TopicNode<M>();
+  readonly #root = new TopicNode<M>(undefined);
   #bytes = 0;
   #nodeCount = 1;
   #change = 0;
@@ -153,16 +162,20 @@ export class RetainedTree<M> {
         return;
       }
       if (child instanceof TopicNode) {
-        node = child;
-        continue;
+        const next = child.run === undefined ? start : afterRun(child.run, topic, start);
+        if (next !== -1) {
+          node = child;
+          start = next;
+          continue;
+        }
       }
-      // A second topic comes this way: a node takes the first one's place, and both go on below it.
-      const grown = new TopicNode<M>();
+      // Another topic comes this way: a node takes the place of what was there, and both go on below it.
+      const grown =
+        child instanceof TopicNode ? growAbove(child, topic, start) : growBelow(child, topic, start);
       this.#nodeCount++;
       node.children.set(level, grown);
-      if (start > child.topic.length) grown.slot = child;
-      else grown.children = new Map([[child.topic.slice(start, levelEnd(child.topic, start)), child]]);
       node = grown;
+      if (grown.run !== undefined) start += grown.run.length + 1;
     }
     node.slot = slot;
   }
@@ -188,6 +201,7 @@ export class RetainedTree<M> {
       path.push(node);
       levels.push(level);
       node = child;
+      if (child.run !== undefined) start += child.run.length + 1;
     }
     while (path.length > 0 && node.isEmpty) {
       node = path.pop()!;
@@ -195,6 +209,27 @@ export class RetainedTree<M> {
       this.#nodeCount--;
     }
   }
+}
+
+/** A node for the levels that a topic has in common with the run of a node, which gets the rest of it. */
+function growAbove<M>(node: TopicNode<M>, topic: string, start: number): TopicNode<M> {
+  const run = node.run!;
+  const common = commonLevels(run, 0, topic, start);
+  const grown = new TopicNode<M>(common);
+  const { level, rest } = restOfRun(run, common);
+  node.run = rest;
+  grown.children = new Map([[level, node]]);
+  return grown;
+}
+
+/** A node for the levels that a topic has in common with the one of a slot, which hangs below it. */
+function growBelow<M>(slot: RetainedSlot<M>, topic: string, start: number): TopicNode<M> {
+  const common = commonLevels(slot.topic, start, topic, start);
+  const grown = new TopicNode<M>(common);
+  const next = common === undefined ? start : start + common.length + 1;
+  if (next > slot.topic.length) grown.slot = slot;
+  else grown.children = new Map([[slot.topic.slice(next, levelEnd(slot.topic, next)), slot]]);
+  return grown;
 }
 
 /** The cursor of a filter without wildcards: at most one message. */
@@ -264,9 +299,13 @@ class FilterCursor<M> implements RetainedCursor<M> {
     else if (matches(this.#filter, child.topic)) this.#found = child;
   }
 
-  /** Goes on below a node which matches all levels of the filter before `depth`. */
+  /** Goes on below a node that was reached by a level which matches, as all levels of the filter before `depth` do. */
   #enter(node: TopicNode<M>, depth: number): void {
     for (;;) {
+      if (node.run !== undefined) {
+        depth = this.#passRun(node.run, depth);
+        if (depth === -1) return;
+      }
       const level = this.#levels[depth];
       // The end of the filter, or `#` in it, which also matches the parent level. [MQTT-4.7.1-1]
       if (level === undefined || level === '#') this.#found = node.slot;
@@ -284,6 +323,18 @@ class FilterCursor<M> implements RetainedCursor<M> {
       node = child;
       depth++;
     }
+  }
+
+  /** Where the filter goes on behind the levels of a run; -1 if it does not match them. */
+  #passRun(run: string, start: number): number {
+    let depth = start;
+    for (const level of run.split('/')) {
+      const wanted = this.#levels[depth];
+      if (wanted === '#') return depth;
+      if (wanted !== '+' && wanted !== level) return -1;
+      depth++;
+    }
+    return depth;
   }
 
   #give(slot: RetainedSlot<M>, into: M[]): void {

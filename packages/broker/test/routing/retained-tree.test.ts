@@ -136,6 +136,19 @@ test('MQTT-4.7.2-1: wildcards at the first level do not see retained messages of
   expect(all(tree.cursor('a/+'))).toEqual(['a/$b']);
 });
 
+test('topics that part after many levels take one node for it, and one more for each that parts before', () => {
+  const topics = ['x', 'y', 'x/z'].map((end) => `${'a/'.repeat(100)}${end}`);
+  const tree = treeOf(...topics);
+  expect(tree.nodeCount).toBe(3);
+  const short = `${'a/'.repeat(50)}b`;
+  tree.set(short, short, 1);
+  expect(tree.nodeCount).toBe(4);
+  expect(all(tree.cursor('a/+/#')).sort()).toEqual([short, ...topics].sort());
+  expect(all(tree.cursor(`${'a/'.repeat(50)}+`))).toEqual([short]);
+  for (const topic of [...topics, short]) tree.delete(topic);
+  expect(tree.nodeCount).toBe(1);
+});
+
 test('a topic of thirty thousand levels is stored, found and removed', () => {
   const deep = `${'a/'.repeat(30_000)}a`;
   const tree = treeOf(deep, `${'a/'.repeat(29_999)}b`);
