@@ -4,24 +4,27 @@
 //            whatever its depth
 //   #root    the filters with wildcards, as a tree by topic level:
 //
-//            filters  a/+/x   a/+/y   a/#   b/+/+/c/d
+//            filters  a/+/x   a/+/y   a/#   b/+/+/c/d   e/f/+/g   e/f/+/h
 //
-//            root ─ a ─┬─ + ─┬─ x   value of a/+/x
-//                 │    │     └─ y   value of a/+/y
-//                 │    └─ hash      value of a/#
-//                 └─ b              value of b/+/+/c/d
+//            root ─ a ─┬─ + ─┬─ x      value of a/+/x
+//                 │    │     └─ y      value of a/+/y
+//                 │    └─ hash         value of a/#
+//                 ├─ b                 value of b/+/+/c/d
+//                 └─ e (f/+) ─┬─ g     value of e/f/+/g
+//                             └─ h     value of e/f/+/h
 //
-// A branch is only as deep as it has to be to tell filters apart: below `b` there is one filter, so its value hangs there
-// at once and the rest of the filter is compared when a topic comes by. Only a second filter below `b` grows a node. So a
-// million deep filters need no million chains of nodes, and the walk ends early.
+// There are nodes only where filters part. Below `b` there is one filter, so its value hangs there at once and the rest of
+// the filter is compared when a topic comes by; the levels that all filters below `e` share before they part are the run of
+// its node. So a million deep filters need no million chains of nodes, and the walk ends early.
 //
-// A match goes level by level with the set of nodes reached so far, so neither depth nor a hostile filter can exhaust the
-// stack, and each level is cut out of the topic once, and only as deep as the tree goes.
+// A match goes level by level with the set of nodes reached so far, and then the same way from each node that is behind a
+// run. So neither depth nor a hostile filter can exhaust the stack, and each level is cut out of the topic once mostly, and
+// only as deep as the tree goes.
 
 import { matches } from '@tobymq/codec';
 import { type Children, collectChildren, deleteChild, getChild, setChild } from './children.ts';
 import { LargeMap } from './large-map.ts';
-import { hasWildcard, levelEnd } from './levels.ts';
+import { afterRun, commonLevels, hasWildcard, levelEnd, restOfRun } from './levels.ts';
 
 /** What a tree holds for a filter; it knows its filter, so that the tree need not keep it a second time. */
 export interface FilterValue {
@@ -33,6 +36,8 @@ export interface FilterValue {
 type Child<V> = TreeNode<V> | V;
 
 class TreeNode<V> {
+  /** The levels between the one that leads here and those of the children; `+` may be among them, `#` not. */
+  run: string | undefined;
   children: Children<Child<V>> = undefined;
   /** The child for `+`. */
   plus: Child<V> | undefined = undefined;
@@ -40,6 +45,10 @@ class TreeNode<V> {
   hash: V | undefined = undefined;
   /** The value of the filter that ends here. */
   value: V | undefined = undefined;
+
+  constructor(run: string | undefined) {
+    this.run = run;
+  }
 
   get isEmpty(): boolean {
     return (
@@ -65,18 +74,26 @@ class TreeNode<V> {
   }
 }
 
+interface Jump<V> {
+  readonly node: TreeNode<V>;
+  readonly start: number;
+  readonly depth: number;
+}
+
 const REACHED_KEPT_MAX = 1024;
 
 /** Topic filters with a value each. */
 export class FilterTree<V extends FilterValue> {
   readonly #exact = new LargeMap<V>();
-  readonly #root = new TreeNode<V>();
+  readonly #root = new TreeNode<V>(undefined);
   #wildcardCount = 0;
   #nodeCount = 1;
   // The nodes reached at this level and at the next one. The arrays are kept and never shortened, because V8 gives the
   // memory of an array back when its length becomes 0: that alone doubled the time of a match.
   #reached: TreeNode<V>[] = [];
   #next: TreeNode<V>[] = [];
+  /** Nodes whose runs the topic matches, with where in the topic and how deep it goes on behind these. */
+  readonly #jumps: Jump<V>[] = [];
 
   /** How many filters there are. */
   get size(): number {
@@ -99,6 +116,8 @@ export class FilterTree<V extends FilterValue> {
       if (level === '#') return node.hash;
       const child = node.child(level);
       if (!(child instanceof TreeNode)) return child?.filter === filter ? child : undefined;
+      if (child.run !== undefined) start = afterRun(child.run, filter, start);
+      if (start === -1) return undefined;
       node = child;
     }
     return node.value;
@@ -122,7 +141,6 @@ export class FilterTree<V extends FilterValue> {
     const exact = this.#exact.get(topic);
     if (exact !== undefined) into[found++] = exact;
     if (this.#wildcardCount === 0) return found;
-
     let reached = this.#reached;
     let next = this.#next;
     reached[0] = this.#root;
@@ -131,45 +149,73 @@ export class FilterTree<V extends FilterValue> {
     let areWildcardsBlind = topic.charCodeAt(0) === 0x24;
     let start = 0;
     let depth = 0;
-    while (reachedCount > 0) {
-      for (let i = 0; i < reachedCount; i++) {
-        const { hash } = reached[i]!;
-        if (hash !== undefined && !areWildcardsBlind) into[found++] = hash; // also the parent: a/# matches a
-      }
-      if (start > topic.length) {
+    for (;;) {
+      while (reachedCount > 0) {
         for (let i = 0; i < reachedCount; i++) {
-          const { value } = reached[i]!;
-          if (value !== undefined) into[found++] = value;
+          const { hash } = reached[i]!;
+          if (hash !== undefined && !areWildcardsBlind) into[found++] = hash; // also the parent: a/# matches a
         }
-        break;
+        if (start > topic.length) {
+          for (let i = 0; i < reachedCount; i++) {
+            const { value } = reached[i]!;
+            if (value !== undefined) into[found++] = value;
+          }
+          break;
+        }
+        const end = levelEnd(topic, start);
+        const level = topic.slice(start, end);
+        let nextCount = 0;
+        depth++;
+        for (let i = 0; i < reachedCount; i++) {
+          const node = reached[i]!;
+          const child = getChild(node.children, level);
+          if (child instanceof TreeNode) {
+            if (child.run === undefined) next[nextCount++] = child;
+            else this.#jump(child, child.run, topic, end + 1, depth);
+          } else if (child !== undefined && isMatch(child, topic, end, depth)) into[found++] = child;
+          const plus = node.plus;
+          if (plus === undefined || areWildcardsBlind) continue;
+          if (plus instanceof TreeNode) {
+            if (plus.run === undefined) next[nextCount++] = plus;
+            else this.#jump(plus, plus.run, topic, end + 1, depth);
+          } else if (isMatch(plus, topic, end, depth)) into[found++] = plus;
+        }
+        const last = reached;
+        reached = next;
+        next = last;
+        reachedCount = nextCount;
+        start = end + 1;
+        areWildcardsBlind = false;
       }
-      const end = levelEnd(topic, start);
-      const level = topic.slice(start, end);
-      let nextCount = 0;
-      depth++;
-      for (let i = 0; i < reachedCount; i++) {
-        const node = reached[i]!;
-        const child = getChild(node.children, level);
-        if (child instanceof TreeNode) next[nextCount++] = child;
-        else if (child !== undefined && isMatch(child, topic, end, depth)) into[found++] = child;
-        const plus = node.plus;
-        if (plus === undefined || areWildcardsBlind) continue;
-        if (plus instanceof TreeNode) next[nextCount++] = plus;
-        else if (isMatch(plus, topic, end, depth)) into[found++] = plus;
-      }
-      const last = reached;
-      reached = next;
-      next = last;
-      reachedCount = nextCount;
-      start = end + 1;
-      areWildcardsBlind = false;
+      if (this.#jumps.length === 0) break;
+      const jump = this.#jumps.pop()!;
+      reached[0] = jump.node;
+      reachedCount = 1;
+      start = jump.start;
+      depth = jump.depth;
     }
     // What they still point to after the match is little, but not after an unusually wide one.
-    if (reached.length + next.length > REACHED_KEPT_MAX) {
+    if (this.#reached.length + this.#next.length > REACHED_KEPT_MAX) {
       this.#reached = [];
       this.#next = [];
     }
     return found;
+  }
+
+  /** Notes a node to go on with if the topic matches its run from `start` on. */
+  #jump(node: TreeNode<V>, run: string, topic: string, start: number, depth: number): void {
+    let at = start;
+    let levels = 0;
+    for (let runStart = 0; runStart <= run.length; levels++) {
+      if (at > topic.length) return;
+      const runEnd = levelEnd(run, runStart);
+      const end = levelEnd(topic, at);
+      const level = run.slice(runStart, runEnd);
+      if (level !== '+' && level !== topic.slice(at, end)) return;
+      runStart = runEnd + 1;
+      at = end + 1;
+    }
+    this.#jumps.push({ node, start: at, depth: depth + levels });
   }
 
   /** Every value, in no particular order. */
@@ -203,20 +249,24 @@ export class FilterTree<V extends FilterValue> {
       }
       const child = node.child(level);
       if (child instanceof TreeNode) {
-        node = child;
-        continue;
-      }
-      if (child === undefined || child.filter === filter) {
+        const next = child.run === undefined ? start : afterRun(child.run, filter, start);
+        if (next !== -1) {
+          node = child;
+          start = next;
+          continue;
+        }
+      } else if (child === undefined || child.filter === filter) {
         if (child === undefined) this.#wildcardCount++;
         node.setChild(level, value);
         return;
       }
-      // A second filter comes this way: a node takes the first one's place, and both go on below it.
-      const grown = new TreeNode<V>();
+      // Another filter comes this way: a node takes the place of what was there, and both go on below it.
+      const grown =
+        child instanceof TreeNode ? growAbove(child, filter, start) : growBelow(child, filter, start);
       this.#nodeCount++;
       node.setChild(level, grown);
-      hangFirst(child, grown, start);
       node = grown;
+      if (grown.run !== undefined) start += grown.run.length + 1;
     }
     if (node.value === undefined) this.#wildcardCount++;
     node.value = value;
@@ -249,6 +299,7 @@ export class FilterTree<V extends FilterValue> {
       path.push(node);
       levels.push(level);
       node = child;
+      if (child.run !== undefined) start += child.run.length + 1;
     }
     while (path.length > 0 && node.isEmpty) {
       node = path.pop()!;
@@ -266,14 +317,29 @@ function isMatch(value: FilterValue, topic: string, end: number, depth: number):
   return (value.levelCount === depth && end === topic.length) || matches(value.filter, topic);
 }
 
-/** Hangs a value below a node that is still empty; its filter's levels before `start` lead to that node. */
-function hangFirst<V extends FilterValue>(value: V, node: TreeNode<V>, start: number): void {
-  const filter = value.filter;
-  if (start > filter.length) {
-    node.value = value;
-    return;
+/** A node for the levels that a filter has in common with the run of a node, which gets the rest of it. */
+function growAbove<V>(node: TreeNode<V>, filter: string, start: number): TreeNode<V> {
+  const run = node.run!;
+  const common = commonLevels(run, 0, filter, start);
+  const grown = new TreeNode<V>(common);
+  const { level, rest } = restOfRun(run, common);
+  node.run = rest;
+  grown.setChild(level, node);
+  return grown;
+}
+
+/** A node for the levels that a filter has in common with the one of a value, which hangs below it. */
+function growBelow<V extends FilterValue>(value: V, filter: string, start: number): TreeNode<V> {
+  const first = value.filter;
+  const common = commonLevels(first, start, filter, start);
+  const grown = new TreeNode<V>(common);
+  const next = common === undefined ? start : start + common.length + 1;
+  if (next > first.length) {
+    grown.value = value;
+    return grown;
   }
-  const level = filter.slice(start, levelEnd(filter, start));
-  if (level === '#') node.hash = value;
-  else node.setChild(level, value);
+  const level = first.slice(next, levelEnd(first, next));
+  if (level === '#') grown.hash = value;
+  else grown.setChild(level, value);
+  return grown;
 }

@@ -80,14 +80,19 @@ test('MQTT-4.7.3-4: nothing is normalized', () => {
   expect(matched(tree, 'cafe\u0301/x')).toEqual([]);
 });
 
-test('a deep filter needs no nodes until another one shares its way', () => {
+test('a deep filter needs no node until another one shares its way, and then one where they part', () => {
   const deep = `${'a/'.repeat(100)}+`;
   const tree = treeOf(deep);
   expect(tree.nodeCount).toBe(1);
   tree.set(newValue(`${'a/'.repeat(50)}b/+`));
-  expect(tree.nodeCount).toBe(51);
+  expect(tree.nodeCount).toBe(2);
+  tree.set(newValue(`${'a/'.repeat(40)}+/b`));
+  expect(tree.nodeCount).toBe(3);
+  expect(matched(tree, `${'a/'.repeat(40)}c/b`)).toEqual([`${'a/'.repeat(40)}+/b`]);
+  expect(matched(tree, `${'a/'.repeat(100)}c`)).toEqual([deep]);
   tree.delete(deep);
   tree.delete(`${'a/'.repeat(50)}b/+`);
+  tree.delete(`${'a/'.repeat(40)}+/b`);
   expect(tree.nodeCount).toBe(1);
 });
 
