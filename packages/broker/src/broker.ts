@@ -269,8 +269,8 @@ export class Broker {
     const { reasonCode = 0x98, reason = 'disconnected by the administrator', serverReference } = options;
     const close: CloseReason = { reasonCode, reason, serverReference, initiator: 'server' };
     const link = session.link ?? session.pending;
-    link?.close(close);
-    if (options.endSession === true) this.#core.endSession(session, 'removed');
+    if (options.endSession === true) this.#core.sessions.disconnectAndEnd(session, close, 'removed');
+    else link?.close(close);
     return link !== undefined || options.endSession === true;
   }
 

@@ -147,9 +147,8 @@ export class Core {
 
   /** The queue of a session is full and its policy is to end it. */
   endOverflowing(session: Session): void {
-    const link = session.link ?? session.pending;
-    link?.close({ reasonCode: 0x97, reason: 'queue full', initiator: 'server' });
-    this.endSession(session, 'removed');
+    const close = { reasonCode: 0x97, reason: 'queue full', initiator: 'server' } as const;
+    this.sessions.disconnectAndEnd(session, close, 'removed');
   }
 
   /**

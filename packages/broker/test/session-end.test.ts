@@ -1,9 +1,9 @@
 // What becomes of the messages of a session that ends: none is passed on too late, kept for nobody, or lost in silence.
 
-import { decode, packetType, property } from '@tobymq/testkit';
+import { decode, packet, packetType, property } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
 import { type DropInfo, MemoryStore, type QueueTarget, type StoredMessage } from '../src/index.ts';
-import { connectPeer, startBroker, subscribe, until } from './support.ts';
+import { connectPeer, openPeer, startBroker, subscribe, until } from './support.ts';
 
 const expiry = [[property.sessionExpiryInterval, 100]] as const;
 
@@ -73,3 +73,25 @@ test('a member of a shared subscription does not get what has expired while anot
   expect(message.payload.toString()).toBe('long');
   expect(broker.metrics.dropped).toMatchObject({ expired: 1, 'session-ended': 0 });
 });
+
+test.each(['a kick', 'a clean start'])(
+  'what a member of a shared subscription has not acknowledged goes to another one when %s ends its session',
+  async (cause) => {
+    const { port, broker } = await startBroker({ limits: { inflightMax: 1 } });
+    const first = await connectPeer(port, { clientId: 'first', clean: false, properties: expiry });
+    await subscribe(first, '$share/g/t', 1);
+    for (const payload of ['on its way', 'waiting']) await broker.publish({ topic: 't', payload, qos: 1 });
+    await first.expect(packetType.PUBLISH);
+    const second = await connectPeer(port, { clientId: 'second' });
+    await subscribe(second, '$share/g/t', 1);
+    if (cause === 'a kick') broker.kick('first', { endSession: true });
+    else (await openPeer(port)).send(packet.connect({ version: 5, clientId: 'first', clean: true }));
+    for (const payload of ['on its way', 'waiting']) {
+      const message = decode.publish(await second.expect(packetType.PUBLISH), 5);
+      expect(message.payload.toString()).toBe(payload);
+      second.send(packet.puback({ id: message.id }));
+    }
+    await until(() => broker.session('second')?.queuedMessages === 0);
+    expect(broker.metrics.dropped['session-ended']).toBe(0);
+  },
+);

@@ -1,7 +1,7 @@
 // All sessions of this broker by client id: how one begins, is taken over, and ends.
 
 import type { ProtocolVersion } from '@tobymq/codec';
-import { SESSION_TAKEN_OVER } from '../connection/close.ts';
+import { type CloseReason, SESSION_TAKEN_OVER } from '../connection/close.ts';
 import { inTurns } from '../connection/in-turns.ts';
 import type { Core } from '../core.ts';
 import type { ClientInfo } from '../extension.ts';
@@ -61,14 +61,14 @@ export class SessionRegistry {
   claim(request: SessionRequest): SessionClaim {
     const present = this.#sessions.get(request.clientId);
     const link = present?.link ?? present?.pending;
-    if (link !== undefined) {
-      this.#core.metrics.takeovers++;
-      // The new connection decides about the session. If it keeps it, a Will that has a delay is not sent.
-      link.close(SESSION_TAKEN_OVER);
-    }
+    if (link !== undefined) this.#core.metrics.takeovers++;
+    // The new connection decides about the session. If it keeps it, a Will that has a delay is not sent.
+    if (request.cleanStart)
+      this.disconnectAndEnd(present, SESSION_TAKEN_OVER, 'clean-start'); // [MQTT-3.1.2-4]
+    else link?.close(SESSION_TAKEN_OVER);
     // Closing has ended a session without expiry.
     const kept = this.#sessions.get(request.clientId);
-    if (kept !== undefined && !request.cleanStart) {
+    if (kept !== undefined) {
       unscheduleSession(kept); // [MQTT-3.1.3-9]
       kept.will = undefined;
       kept.willOwner = undefined;
@@ -77,8 +77,11 @@ export class SessionRegistry {
       kept.expiryInterval = request.expiryInterval;
       return { session: kept, isPresent: true, hasEndedStored: false };
     }
-    if (kept !== undefined) this.end(kept, 'clean-start'); // [MQTT-3.1.2-4]
-    return { session: this.#create(request), isPresent: false, hasEndedStored: kept?.isPersistent === true };
+    return {
+      session: this.#create(request),
+      isPresent: false,
+      hasEndedStored: present?.isPersistent === true,
+    };
   }
 
   #create(request: SessionRequest): Session {
@@ -133,6 +136,18 @@ export class SessionRegistry {
     }
     if (expiresAt(session) <= now && session.will === undefined) this.end(session, 'expired');
     else scheduleSession(session);
+  }
+
+  /** Ends a session, if there is one, together with its connection. */
+  disconnectAndEnd(session: Session | undefined, close: CloseReason, reason: SessionEnd): void {
+    if (session === undefined) return;
+    // What came by a shared subscription has to be known when the session ends.
+    const { outbound } = session;
+    const link = session.link ?? session.pending;
+    link?.close(close);
+    if (session.hasEnded) return;
+    session.outbound = outbound;
+    this.end(session, reason);
   }
 
   /** Ends a session: nothing of it remains but the retained messages that its client published. [N50] */
