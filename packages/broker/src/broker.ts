@@ -10,7 +10,7 @@ import { type CloseReason, SESSION_TAKEN_OVER, SHUTTING_DOWN } from './connectio
 import type { Connection } from './connection/connection.ts';
 import { beginRateLimit } from './connection/rate-limit.ts';
 import { Core } from './core.ts';
-import { BrokerError } from './errors.ts';
+import { BrokerError, brokerHasStopped } from './errors.ts';
 import { type ExplainOptions, type Explanation, explain } from './explain.ts';
 import type { ClientInfo, Extension } from './extension.ts';
 import { Hooks } from './hooks.ts';
@@ -194,7 +194,7 @@ export class Broker {
   }
 
   #refuseWhenStopped(): void {
-    if (this.#core.isStopping) throw new BrokerError('TOBYMQ_BROKER_STOPPED', 'the broker has stopped');
+    if (this.#core.isStopping) throw brokerHasStopped();
   }
 
   /** Several listeners may share a name and its settings; with the last one the settings are over. */
@@ -409,6 +409,7 @@ export class Broker {
     clearInterval(this.#timer);
     this.#sys?.stop();
     await Promise.race([core.gate.settled(), timeout]);
+    core.gate.stop();
     await core.bus?.stop();
     await core.store.close();
   }

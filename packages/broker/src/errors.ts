@@ -35,3 +35,7 @@ export class BrokerError extends Error {
     this.code = code;
   }
 }
+
+export function brokerHasStopped(): BrokerError {
+  return new BrokerError('TOBYMQ_BROKER_STOPPED', 'the broker has stopped');
+}

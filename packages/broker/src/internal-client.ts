@@ -5,7 +5,7 @@ import type { Core } from './core.ts';
 import { publishRequest } from './delivery/publish-request.ts';
 import { propertiesObject, rawProperties } from './delivery/raw-properties.ts';
 import type { RoutedMessage } from './delivery/routed-message.ts';
-import { BrokerError } from './errors.ts';
+import { BrokerError, brokerHasStopped } from './errors.ts';
 import type { ClientInfo } from './extension.ts';
 import { reportLate } from './hooks.ts';
 import { Subscription } from './routing/subscription.ts';
@@ -52,7 +52,7 @@ export async function publishInternally(
   message: PublishMessage,
   from: ClientInfo | undefined,
 ): Promise<{ readonly matched: number }> {
-  if (core.isStopping) throw new BrokerError('TOBYMQ_BROKER_STOPPED', 'the broker has stopped');
+  if (core.isStopping) throw brokerHasStopped();
   const problem = checkTopicName(message.topic);
   if (problem !== undefined) {
     throw new BrokerError('TOBYMQ_TOPIC_INVALID', `the topic "${message.topic}" ${problem}`);

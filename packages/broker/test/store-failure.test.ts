@@ -1,7 +1,7 @@
 // Stored, then acknowledged: with a store whose commits the test controls.
 
 import { decode, packet, packetType, property, RawPeer } from '@tobymq/testkit';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { type LogFields, MemoryStore, type Store } from '../src/index.ts';
 import {
   connectPeer,
@@ -500,4 +500,29 @@ test('retained messages go on coming to a connection that takes over while its C
     topics.add(topic);
     second.send(packet.puback({ id }));
   }
+});
+
+test('a broker that has stopped does not go on asking a store that cannot write', async () => {
+  // What is no message is kept for the next commit.
+  class KeepingStore extends GatedStore {
+    override get dirty(): boolean {
+      return this.isFull || super.dirty;
+    }
+  }
+  const store = new KeepingStore();
+  const { broker } = await startBroker({ store });
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  store.isFull = true;
+  const putting = broker.values('space').put('key', Buffer.from('value'));
+  await expect(putting).rejects.toThrow('no space left');
+  const stopping = broker.stop({ deadlineMs: 100 });
+  await vi.advanceTimersByTimeAsync(1_000);
+  await stopping;
+  const { commits } = broker.metrics;
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(broker.metrics.commits).toBe(commits);
+  await expect(broker.values('space').put('key', Buffer.from('value'))).rejects.toMatchObject({
+    code: 'TOBYMQ_BROKER_STOPPED',
+  });
 });

@@ -10,6 +10,7 @@
 //
 // With a store that is not durable nothing waits.
 
+import { brokerHasStopped } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Delivery } from '../session/delivery.ts';
@@ -50,6 +51,7 @@ export class CommitGate {
   #undos: (() => void)[] = [];
   #isScheduled = false;
   #isCommitting = false;
+  #isStopped = false;
   #idle: (() => void)[] = [];
   #failures = 0;
 
@@ -67,12 +69,17 @@ export class CommitGate {
 
   /** Something was written: it will be committed at the end of this turn. */
   touch(): void {
-    if (this.#isScheduled || this.#isCommitting) return;
+    if (this.#isScheduled || this.#isCommitting || this.#isStopped) return;
     this.#isScheduled = true;
     // A store that fails is not asked again at once, so that an outage costs no processor time.
     if (this.#failures > 0)
       setTimeout(this.#commit, Math.min(RETRY_MS_MAX, RETRY_MS << Math.min(this.#failures, 5)));
     else setImmediate(this.#commit);
+  }
+
+  /** The store is about to close: what it could not write until now it is not asked to write again. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** Tells `waiter` about the open batch. */
@@ -84,6 +91,7 @@ export class CommitGate {
   /** Resolves when everything written until now is durable; rejects if it could not be written. */
   stored(): Promise<void> {
     if (!this.#store.durable) return Promise.resolve();
+    if (this.#isStopped) return Promise.reject(brokerHasStopped());
     return new Promise((resolve, reject) => {
       this.wait({
         committed: () => resolve(),
@@ -122,6 +130,7 @@ export class CommitGate {
 
   readonly #commit = (): void => {
     this.#isScheduled = false;
+    if (this.#isStopped) return;
     if (!this.#store.dirty && this.#waiters.length === 0 && this.#sends.length === 0) {
       this.#tracked.length = 0;
       this.#undos.length = 0;
