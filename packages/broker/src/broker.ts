@@ -164,7 +164,7 @@ export class Broker {
    * const { port } = await broker.listen({ port: 0, host: '127.0.0.1', maximumQoS: 1 });
    */
   async listen(options: ListenOptions = {}): Promise<Listener> {
-    this.#refuseWhenStopped();
+    if (this.#core.isStopping) throw brokerHasStopped();
     const settings = resolveListenerSettings(this.#listenerDefaults, options);
     const { port = 1883, host = '127.0.0.1', name } = options;
     const opened = await listenTcp(
@@ -172,8 +172,10 @@ export class Broker {
       (stream) => this.#stateOf(stream.listener, settings).accept(stream),
       (refusing, reason) => this.#stateOf(refusing, settings).refused(reason),
     );
-    if (this.#core.isStopping) await opened.close();
-    this.#refuseWhenStopped();
+    if (this.#core.isStopping) {
+      await opened.close();
+      throw brokerHasStopped();
+    }
     const state = this.#states.get(opened.name);
     if (state?.isClosed === true) {
       // The listener of this name is another one now.
@@ -191,10 +193,6 @@ export class Broker {
     };
     this.#listeners.add(listener);
     return listener;
-  }
-
-  #refuseWhenStopped(): void {
-    if (this.#core.isStopping) throw brokerHasStopped();
   }
 
   /** Several listeners may share a name and its settings; with the last one the settings are over. */
