@@ -191,6 +191,27 @@ test('CONNACK and SUBACK of a persistent session are refused when they cannot be
   expect(decode.codes(await subscribe(clean, 'a', 1), 5).codes).toEqual([1]);
 });
 
+test('a new session that cannot be stored is gone when its CONNECT was refused, and its Will is not published', async () => {
+  const store = new GatedStore();
+  const { port, broker } = await startBroker({ store });
+  const wills: string[] = [];
+  broker.subscribe('will', ({ payload }) => wills.push(Buffer.from(payload).toString()));
+  store.isFull = true;
+  const will = { topic: 'will', payload: 'gone' };
+  for (const clean of [false, true]) {
+    const late = await openPeer(port);
+    late.send(packet.connect({ version: 5, clientId: 'late', clean, properties: expiry, will }));
+    expect(decode.connack(await late.expect(packetType.CONNACK), 5).reason).toBe(0x88);
+    await late.expectClose();
+    expect([...broker.sessions()]).toEqual([]);
+  }
+  store.isFull = false;
+  const again = await openPeer(port);
+  again.send(packet.connect({ version: 5, clientId: 'late', clean: false, properties: expiry, will }));
+  expect(decode.connack(await again.expect(packetType.CONNACK), 5)).toMatchObject({ sessionPresent: false });
+  expect(wills).toEqual([]);
+});
+
 test('a client whose session is stored comes in and gets its messages while nothing can be stored', async () => {
   const store = new GatedStore();
   const { port, broker } = await brokerWithSleeper(store);

@@ -108,7 +108,10 @@ export function acceptConnect(
       }
       countByCode(core.metrics.refusedByReasonCode, 0x88);
       sender.packet({ type: PacketType.Connack, reasonCode: sender.isV5 ? 0x88 : 3 });
+      // The client has not come in: neither its Will nor its session is to outlive the refusal.
+      session.will = undefined;
       connection.close(serverClose(0x88, 'the session could not be stored'));
+      core.endSession(session, 'removed');
       return true;
     },
   };
