@@ -191,6 +191,28 @@ test('CONNACK and SUBACK of a persistent session are refused when they cannot be
   expect(decode.codes(await subscribe(clean, 'a', 1), 5).codes).toEqual([1]);
 });
 
+test('a subscription that cannot be stored leaves the one that it would have replaced', async () => {
+  const store = new GatedStore();
+  const { port, broker } = await startBroker({ store });
+  const peer = await connectPeer(port, { clientId: 'c', clean: false, properties: expiry });
+  await subscribe(peer, 'a', 1);
+  store.isFull = true;
+  const request = (...filters: [string, number][]) => packet.subscribe({ version: 5, id: 1, filters });
+  peer.send(request(['a', 2], ['a', 0], ['b', 1]), request(['a', 0], ['b', 2]));
+  for (const codes of [
+    [0x97, 0x97, 0x97],
+    [0x97, 0x97],
+  ])
+    expect(decode.codes(await peer.expect(packetType.SUBACK), 5).codes).toEqual(codes);
+  expect(broker.session('c')?.subscriptions).toMatchObject([{ filter: 'a', qos: 1 }]);
+  store.isFull = false;
+  const stored: unknown[] = [];
+  for await (const page of store.loadSessions())
+    for (const { subscriptions } of page)
+      for (const { filter, qos } of subscriptions) stored.push([filter, qos]);
+  expect(stored).toEqual([['a', 1]]);
+});
+
 test('a new session that cannot be stored is gone when its CONNECT was refused, and its Will is not published', async () => {
   const store = new GatedStore();
   const { port, broker } = await startBroker({ store });

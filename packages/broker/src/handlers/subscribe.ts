@@ -30,7 +30,13 @@ interface Item {
   readonly fullFilter: string;
   reasonCode: number;
   reason: string | undefined;
+  /** What was entered for it, and what that has replaced. */
+  subscription: Subscription<Subscriber> | undefined;
+  replaced: Subscription<Subscriber> | undefined;
 }
+
+/** Subscriptions that could not be stored, with those that they had replaced, which may be lost as well. */
+const lost = new WeakMap<Subscription<Subscriber>, Subscription<Subscriber> | undefined>();
 
 export function handleSubscribe(connection: Connection, packet: Subscribe): Promise<void> | undefined {
   const { turn } = connection.core;
@@ -64,6 +70,8 @@ function check(connection: Connection, packet: Subscribe, request: SubscriptionR
     fullFilter: mount(connection.sender.mountPoint, filter),
     reasonCode: Math.min(request.qos, settings.maximumQoS), // [MQTT-3.2.2-10]
     reason: undefined,
+    subscription: undefined,
+    replaced: undefined,
   };
   // [N39] Announced as not available: to ask all the same is a protocol error of 5.0.
   if (shareName !== '' && !settings.sharedSubscriptionAvailable) {
@@ -155,7 +163,9 @@ function subscribeOne(
     core.logger.log('warn', 'subscribe-refused', { clientId, filter, reasonCode, reason });
     return;
   }
-  const { subscription, isNew } = enter(session, item, subscriptionId);
+  const subscription = subscriptionOf(session, item, subscriptionId);
+  item.subscription = subscription;
+  item.replaced = enter(session, subscription); // [MQTT-3.8.4-3], [N42]
   // SUBACK waits for the last batch only; those before it have been written by then, or have failed.
   if (session.isPersistent && entered.batch !== core.gate.batch) {
     entered.batch = core.gate.batch;
@@ -165,7 +175,7 @@ function subscribeOne(
   }
   const { retainHandling, shareName } = subscription;
   // [MQTT-3.3.1-9], [MQTT-3.3.1-10], [MQTT-3.3.1-11]; none for shared subscriptions [N41].
-  if (shareName === '' && (retainHandling === 0 || (retainHandling === 1 && isNew)))
+  if (shareName === '' && (retainHandling === 0 || (retainHandling === 1 && item.replaced === undefined)))
     entered.replays.push(subscription);
 }
 
@@ -204,7 +214,7 @@ function answer(connection: Connection, packet: Subscribe, items: readonly Item[
     return;
   }
   const refuse = () => {
-    for (const item of items) if (item.reasonCode < 0x80) withdraw(session, item.fullFilter);
+    for (const item of items) takeBack(session, item);
     send(codes.map(() => (sender.isV5 ? 0x97 : sender.version === 3 ? 0 : 0x80)));
     return true;
   };
@@ -215,32 +225,48 @@ function answer(connection: Connection, packet: Subscribe, items: readonly Item[
   connection.gate({ batch: 0, bytes: 0, send: sendStored, refuse }, isWritten);
 }
 
-function enter(
-  session: Session,
-  item: Item,
-  subscriptionId: number,
-): { readonly subscription: Subscription<Subscriber>; readonly isNew: boolean } {
-  const { core } = session;
+function subscriptionOf(session: Session, item: Item, subscriptionId: number): Subscription<Subscriber> {
   const { filter, shareName } = splitFilter(item.fullFilter);
   const { noLocal, retainAsPublished, retainHandling } = item.request;
   const qos = item.reasonCode as QoS;
   const options = { filter, shareName, qos, noLocal, retainAsPublished, retainHandling, subscriptionId };
-  const subscription = new Subscription<Subscriber>(session, options);
-  const replaced = core.router.subscribe(subscription); // [MQTT-3.8.4-3], [N42]
+  return new Subscription<Subscriber>(session, options);
+}
+
+/** Adds a subscription to a session, and answers with the one that it replaces. */
+function enter(
+  session: Session,
+  subscription: Subscription<Subscriber>,
+): Subscription<Subscriber> | undefined {
+  const { core } = session;
+  const replaced = core.router.subscribe(subscription);
   session.addSubscription(subscription);
   if (session.isPersistent) {
-    const stored = {
-      filter: item.fullFilter,
+    const {
+      fullFilter: filter,
       qos,
       noLocal,
       retainAsPublished,
       retainHandling,
       subscriptionId,
-    };
+    } = subscription;
+    const stored = { filter, qos, noLocal, retainAsPublished, retainHandling, subscriptionId };
     core.store.putSubscription(session.key, stored);
     core.gate.touch();
   }
-  return { subscription, isNew: replaced === undefined };
+  return replaced;
+}
+
+/** A subscription that could not be stored makes way for the one before it, which the client still has. */
+function takeBack(session: Session, { subscription, replaced }: Item): void {
+  if (subscription === undefined) return;
+  lost.set(subscription, replaced);
+  const { fullFilter } = subscription;
+  if (session.subscriptions?.get(fullFilter) !== subscription) return;
+  let kept = replaced;
+  while (kept !== undefined && lost.has(kept)) kept = lost.get(kept);
+  if (kept === undefined) withdraw(session, fullFilter);
+  else enter(session, kept);
 }
 
 /** Removes a subscription of a session; false if there was none. */
