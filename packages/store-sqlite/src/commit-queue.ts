@@ -34,6 +34,8 @@ export class CommitQueue {
   #failure: StoreError | undefined;
   #retryDelayMs: number;
   #retryTimer: NodeJS.Timeout | undefined;
+  /** It is time to try again, as soon as the open batch has no messages. */
+  #isRetryDue = false;
   #dirty = false;
   #isStopped = false;
 
@@ -161,23 +163,28 @@ export class CommitQueue {
     if (this.#outcome === undefined) return;
     this.#batch.forgetMessages();
     this.#outcome.reject(error);
+    this.#outcome = undefined;
+    if (this.#isRetryDue) this.#retry();
   }
 
   #retryLater(): void {
     clearTimeout(this.#retryTimer);
     // What is left would come into a store that was opened again, over what is newer.
     if (this.#isStopped) return;
-    this.#retryTimer = setTimeout(() => this.#retry(), this.#retryDelayMs);
+    this.#retryTimer = setTimeout(() => {
+      this.#isRetryDue = true;
+      this.#retry();
+    }, this.#retryDelayMs);
     this.#retryTimer.unref();
   }
 
   /** Writes what was kept; a part of it may be written although the proof of space fails, and is written again then. */
   #retry(): void {
     // Messages of a turn that has not called `commit()` yet must not be written without its knowledge: it will be refused.
-    if (this.#sent === undefined && !this.#batch.hasMessages) {
-      this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, retryDelayMaxMs);
-      this.#send(true);
-    } else this.#retryLater();
+    if (this.#sent !== undefined || this.#batch.hasMessages) return;
+    this.#isRetryDue = false;
+    this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, retryDelayMaxMs);
+    this.#send(true);
   }
 
   #runAfterSend(): void {

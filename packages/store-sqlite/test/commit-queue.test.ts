@@ -111,6 +111,27 @@ test('a failed batch loses its messages and nothing else; commits are refused un
   expect([count('session'), count('inbound'), count('queue'), count('retained')]).toEqual([2, 1, 0, 0]);
 });
 
+test('publishers that never pause do not keep a store that has failed from trying again', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { queue, sent, batch, health } = setUp();
+  queue.open.putInbound(1, 7);
+  const commit = queue.commit();
+  (await batch(1)).fail();
+  await expect(commit).rejects.toThrow('full');
+  // Whenever it is time to try again, there is a message in the open batch.
+  for (let id = 1; sent.length < 2 && id < 100; id++) {
+    queue.open.enqueue(message(id), [target(1)]);
+    await vi.advanceTimersByTimeAsync(100);
+    await expect(queue.commit()).rejects.toThrow('full');
+  }
+  const probe = await batch(2);
+  expect(probe.probe).toBe(true);
+  probe.succeed();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(health).toEqual([false, true]);
+});
+
 test('a read sends the open batch along, and the commit that follows learns of its failure', async () => {
   const { queue, batch } = setUp();
   queue.open.enqueue(message(1), [target(1)]);
