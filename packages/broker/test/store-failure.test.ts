@@ -21,6 +21,9 @@ class GatedStore extends MemoryStore implements Store {
   /** Whether commits succeed at once. */
   isOpen = true;
   isFull = false;
+  /** Everything is stored but messages. */
+  hasLittleRoom = false;
+  #hasMessages = false;
 
   override get dirty(): boolean {
     return this.#isDirty;
@@ -32,6 +35,10 @@ class GatedStore extends MemoryStore implements Store {
 
   override commit(): Promise<void> {
     this.#isDirty = false;
+    const isRefused = this.hasLittleRoom && this.#hasMessages;
+    this.#hasMessages = false;
+    if (isRefused)
+      return Promise.reject(Object.assign(new Error('little space left'), { isRestDurable: true }));
     if (this.isFull) return Promise.reject(new Error('no space left'));
     if (this.isOpen) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -53,6 +60,7 @@ class GatedStore extends MemoryStore implements Store {
 
   override enqueue(...args: Parameters<Store['enqueue']>): void {
     this.#isDirty = true;
+    this.#hasMessages = true;
     super.enqueue(...args);
   }
 
@@ -361,6 +369,42 @@ test('a stored QoS 2 message goes out although the commit of its packet id faile
   store.isOpen = true;
   store.finish(new Error('no space left'));
   expect(decode.publish(await sleeper.expect(packetType.PUBLISH), 5).payload.toString()).toBe('two');
+});
+
+test('stored QoS 2 messages go on to their receivers while those of busy publishers cannot be stored', async () => {
+  const store = new GatedStore();
+  const { port } = await brokerWithSleeper(store);
+  const publisher = await connectPeer(port, { clientId: 'p' });
+  publisher.send(publishPacket('keep/a', 'two', { qos: 2, id: 1 }));
+  await publisher.expect(packetType.PUBREC);
+  const sleeper = await openPeer(port);
+  store.hasLittleRoom = true;
+  // In every batch there is a message, which is refused.
+  let isOver = false;
+  const busy = (async () => {
+    for (let id = 2; !isOver; id++) {
+      publisher.send(publishPacket('keep/b', 'refused', { qos: 1, id }));
+      expect(decode.ack(await publisher.take(packetType.PUBACK), 5)).toMatchObject({ id, reason: 0x97 });
+    }
+  })();
+  sleeper.send(packet.connect({ version: 5, clientId: 'sleeper', clean: false, properties: expiry }));
+  await sleeper.expect(packetType.CONNACK);
+  const next = async (type: number) => {
+    for (;;) {
+      const frame = await sleeper.next();
+      // What could not be stored is sent at QoS 1 all the same.
+      if (frame.type !== packetType.PUBLISH || decode.publish(frame, 5).qos === 2) {
+        expect(frame.type).toBe(type);
+        return frame;
+      }
+    }
+  };
+  const { id, payload } = decode.publish(await next(packetType.PUBLISH), 5);
+  expect(payload.toString()).toBe('two');
+  sleeper.send(packet.pubrec({ id }));
+  await next(packetType.PUBREL);
+  isOver = true;
+  await busy;
 });
 
 test('QoS 2 messages that could not be stored make way for those behind them', async () => {

@@ -150,6 +150,18 @@ export class Batch {
     this.#retainedPuts = 0;
   }
 
+  /**
+   * Leaves packet identifiers that were received to a later batch. Those of refused messages are forgotten when that has
+   * been told, and must not be on disk in between: what comes with them next would be taken for the same message.
+   */
+  moveInbound(later: Batch): void {
+    for (const [key, packetId, present] of this.#inbound) {
+      if (!present) continue;
+      later.putInbound(key, packetId);
+      this.deleteInbound(key, packetId);
+    }
+  }
+
   /** Adds the writes of a later batch. */
   absorb(later: Batch): void {
     for (const key of later.#deletedSessions) this.deleteSession(key);

@@ -6,16 +6,17 @@
 // first has to write again would then overwrite something newer.
 //
 // After a failure the messages of the batch are forgotten and the rest stays. Until the store has recovered, commits
-// are refused at once; the rest is tried again after a pause, with a block of bytes that proves that there is space.
+// are refused at once; the rest is tried again after a pause, together with a proof that there is room for messages. If
+// the rest is written and the proof fails, all but messages is written from then on.
 
 import { Batch } from './batch.ts';
 import { ByteWriter } from './binary.ts';
-import type { StoreError } from './errors.ts';
+import { MessagesRefusedError, type StoreError } from './errors.ts';
 
 const retryDelayMaxMs = 5000;
 
 export interface CommitQueueOptions {
-  readonly send: (bytes: Uint8Array, probe: boolean) => Promise<unknown>;
+  readonly send: (bytes: Uint8Array, probe: boolean) => Promise<{ readonly hasRoom: boolean }>;
   readonly onHealth: (healthy: boolean, error: StoreError | undefined) => void;
   readonly retryDelayMs: number;
 }
@@ -31,7 +32,10 @@ export class CommitQueue {
   /** The batch that is on its way. */
   #sent: Batch | undefined;
   #afterSend: (() => void)[] = [];
+  /** Why messages are refused. */
   #failure: StoreError | undefined;
+  /** While messages are refused: whether everything else is written. */
+  #writesRest = false;
   #retryDelayMs: number;
   #retryTimer: NodeJS.Timeout | undefined;
   /** It is time to try again, as soon as the open batch has no messages. */
@@ -96,10 +100,11 @@ export class CommitQueue {
 
   #pump(): void {
     if (this.#sent !== undefined) return;
-    if (this.#failure !== undefined) this.#refuse(this.#failure);
+    const hasToWait = this.#outcome === undefined && this.#batch.hasMessages;
+    if (this.#failure !== undefined && (hasToWait || !this.#writesRest)) this.#refuse(this.#failure);
     else if (this.#batch.isEmpty) this.#outcome?.resolve();
     else if (this.#outcome !== undefined || this.#afterSend.length > 0) {
-      this.#send(false);
+      this.#send(this.#isRetryDue);
       return;
     } else return;
     this.#outcome = undefined;
@@ -109,14 +114,23 @@ export class CommitQueue {
   #send(probe: boolean): void {
     const batch = this.#batch;
     const outcome = this.#outcome;
+    const refused = batch.hasMessages ? this.#failure : undefined;
     this.#batch = new Batch();
+    if (refused !== undefined) {
+      batch.forgetMessages();
+      batch.moveInbound(this.#batch);
+    }
+    if (probe) {
+      this.#isRetryDue = false;
+      this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, retryDelayMaxMs);
+    }
     this.#outcome = undefined;
     this.#sent = batch;
     batch.write(this.#writer);
     const sent = this.#options.send(this.#writer.take(), probe);
     if (this.#dirty) this.#leaveEarly(sent);
     sent.then(
-      () => this.#succeeded(outcome),
+      ({ hasRoom }) => this.#succeeded(outcome, refused, probe, hasRoom),
       (error: StoreError) => this.#failed(batch, outcome, error),
     );
     this.#runAfterSend();
@@ -129,21 +143,36 @@ export class CommitQueue {
     this.#leftEarly.push(early);
   }
 
-  #succeeded(outcome: Outcome | undefined): void {
+  #succeeded(
+    outcome: Outcome | undefined,
+    refused: StoreError | undefined,
+    probe: boolean,
+    hasRoom: boolean,
+  ): void {
     this.#sent = undefined;
     if (this.#failure !== undefined) {
-      this.#failure = undefined;
-      this.#retryDelayMs = this.#options.retryDelayMs;
-      this.#options.onHealth(true, undefined);
+      this.#writesRest = true;
+      if (probe && hasRoom) this.#recovered();
+      else if (probe) this.#retryLater();
     }
-    outcome?.resolve();
+    if (refused === undefined) outcome?.resolve();
+    else outcome?.reject(new MessagesRefusedError(refused));
     this.#pump();
+    if (this.#isRetryDue) this.#retry();
+  }
+
+  #recovered(): void {
+    this.#failure = undefined;
+    this.#writesRest = false;
+    this.#retryDelayMs = this.#options.retryDelayMs;
+    this.#options.onHealth(true, undefined);
   }
 
   #failed(batch: Batch, outcome: Outcome | undefined, error: StoreError): void {
     this.#sent = undefined;
     const wasHealthy = this.#failure === undefined;
     this.#failure = error;
+    this.#writesRest = false;
     batch.forgetMessages();
     // Commits that had nothing to write do not fail with their neighbours.
     if (this.#batch.isEmpty) {
@@ -154,11 +183,12 @@ export class CommitQueue {
     this.#batch = batch;
     if (wasHealthy) this.#options.onHealth(false, error);
     outcome?.reject(error);
+    this.#isRetryDue = false;
     this.#retryLater();
     this.#pump();
   }
 
-  /** While the store cannot write: the open batch keeps what it must, and whoever waits for it learns of it. */
+  /** While the store cannot write at all: the open batch keeps what it must, and whoever waits for it learns of it. */
   #refuse(error: StoreError): void {
     if (this.#outcome === undefined) return;
     this.#batch.forgetMessages();
@@ -178,12 +208,10 @@ export class CommitQueue {
     this.#retryTimer.unref();
   }
 
-  /** Writes what was kept; a part of it may be written although the proof of space fails, and is written again then. */
+  /** Writes what was kept, and asks for the proof that there is room. */
   #retry(): void {
     // Messages of a turn that has not called `commit()` yet must not be written without its knowledge: it will be refused.
     if (this.#sent !== undefined || this.#batch.hasMessages) return;
-    this.#isRetryDue = false;
-    this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, retryDelayMaxMs);
     this.#send(true);
   }
 

@@ -46,6 +46,15 @@ export class StoreError extends Error {
   }
 }
 
+/** A commit has written everything but the messages, for which the disk has no room. */
+export class MessagesRefusedError extends StoreError {
+  readonly isRestDurable = true;
+
+  constructor({ code, message }: StoreError) {
+    super(code, message);
+  }
+}
+
 /** An error as it travels between the threads. */
 export interface ErrorRecord {
   readonly code: StoreErrorCode;

@@ -28,6 +28,11 @@ export interface SqliteStoreOptions {
   readonly onRepair?: ((report: RepairReport) => void) | undefined;
   /** The largest size of the store file; what goes beyond is refused like on a full disk. Default 0: no bound. */
   readonly fileBytesMax?: number;
+  /**
+   * How much of the disk is set aside for deletions and acknowledgements when it is full; less than half of what is free
+   * at the start, or nothing. Default 24 MiB: the log of the database and half as much again. 0 sets nothing aside.
+   */
+  readonly reserveBytes?: number;
   /** SQLite's page cache. Default 64 MiB, which keeps the busy parts of large queues out of the file system. */
   readonly cacheBytes?: number;
   /** The first pause before a failed store is tried again; it doubles up to 5 seconds. Default 200 ms. */
@@ -44,6 +49,7 @@ export function withDefaults(options: SqliteStoreOptions): Settings {
     flushIntervalMs: options.flushIntervalMs ?? 1000,
     repair: options.repair ?? false,
     fileBytesMax: options.fileBytesMax ?? 0,
+    reserveBytes: options.reserveBytes ?? 24 * 1024 * 1024,
     cacheBytes: options.cacheBytes ?? 64 * 1024 * 1024,
     retryDelayMs: options.retryDelayMs ?? 200,
   };

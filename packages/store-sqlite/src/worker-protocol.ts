@@ -9,7 +9,10 @@ import type { RepairReport } from './repair.ts';
 
 export interface Requests {
   open: { settings: Settings; now: number };
-  /** `probe` asks for proof that a large batch would fit too: the worker writes and removes a block of bytes. */
+  /**
+   * `probe` asks for proof that there is room for messages again: the worker writes and removes a block of bytes, and sets
+   * the reserve aside again if it was given up.
+   */
   commit: { bytes: Uint8Array; probe: boolean };
   sessions: { afterKey: number; count: number };
   queue: { sessionKey: number; afterId: number; countMax: number; bytesMax: number };
@@ -22,7 +25,8 @@ export interface Requests {
 
 export interface Answers {
   open: { state: StoreState; repairReport: RepairReport | undefined };
-  commit: undefined;
+  /** The batch is written; `hasRoom` is false if the proof that was asked for failed. */
+  commit: { hasRoom: boolean };
   sessions: SessionPage;
   queue: Page<number>;
   retained: Page<Uint8Array>;

@@ -1,20 +1,24 @@
 // The worker's side of the store: one database, and one method for each request of `worker-protocol.ts`.
 
 import { closeSync, fdatasync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { BatchApplier } from './apply-batch.ts';
 import { copyDatabase } from './backup.ts';
 import { CacheTrimmer } from './cache-trimmer.ts';
 import { Cleaner } from './cleaner.ts';
-import { StoreError } from './errors.ts';
+import { asStoreError, StoreError } from './errors.ts';
 import { lockFolder, unlockFolder } from './lock.ts';
 import { makeFolder, openDatabase, storeFileOf } from './open-database.ts';
 import { PageReader } from './read-pages.ts';
+import { SpaceReserve } from './reserve.ts';
 import { readNumber } from './schema.ts';
 import { type Database, transaction } from './sqlite.ts';
 import type { Answers, RequestKind, Requests } from './worker-protocol.ts';
 
 // A store that has just become writable must be able to take a turn's messages, or it would fail again at once.
 const probeBytes = 256 * 1024;
+// So many free pages at once are given back to a disk that is short of space: moving others in their place takes some.
+const pagesPerReturn = 1024;
 
 /** Everything that exists only while the database is open. */
 interface Open {
@@ -25,6 +29,7 @@ interface Open {
   readonly cleaner: Cleaner;
   readonly trimmer: CacheTrimmer;
   readonly flusher: LogFlusher | undefined;
+  readonly reserve: SpaceReserve;
 }
 
 export class WorkerStore {
@@ -74,6 +79,10 @@ export class WorkerStore {
           settings.durability === 'commit'
             ? new LogFlusher(`${this.#file}-wal`, settings.flushIntervalMs)
             : undefined,
+        reserve: new SpaceReserve(
+          join(settings.folder, 'tobymq.reserve'),
+          onDisk ? settings.reserveBytes : 0,
+        ),
       };
       this.#open.cleaner.wake();
       return { state: readState(database), repairReport };
@@ -83,21 +92,62 @@ export class WorkerStore {
     }
   }
 
-  #commit({ bytes, probe }: Requests['commit']): undefined {
+  #commit({ bytes, probe }: Requests['commit']): Answers['commit'] {
     const { database, applier, cleaner, flusher } = this.#parts();
     try {
       const hasDropped = transaction(database, () => applier.apply(bytes));
       if (hasDropped) cleaner.wake();
       else cleaner.wakeLater();
-      // In a transaction of its own: if there is no space for it yet, the deletions of the batch may make some.
-      if (probe) proveSpace(database);
     } catch (error) {
       applier.forgetReservations();
-      this.#shortenLog(database);
-      throw error;
+      throw this.#makeRoom(error);
     }
     flusher?.written();
-    return undefined;
+    return { hasRoom: !probe || this.#hasRoom() };
+  }
+
+  /** A batch was refused: makes what room there is, and answers with what is to be said. */
+  #makeRoom(error: unknown): StoreError {
+    const { database, reserve } = this.#parts();
+    const failure = asStoreError(error, this.#file);
+    const isGivenUp = failure.code === 'TOBYMQ_STORE_FULL' && reserve.giveUp();
+    this.#shortenLog(database);
+    if (!isGivenUp) return failure;
+    const megabytes = Math.round(reserve.bytes / 1e6);
+    return new StoreError(
+      failure.code,
+      `${failure.message}; its reserve of ${megabytes} MB serves deletions and acknowledgements from now on, and ` +
+        'messages are refused until there is room for that again',
+      error,
+    );
+  }
+
+  /** Whether a busy turn would fit, and the reserve is set aside. */
+  #hasRoom(): boolean {
+    const { database, reserve } = this.#parts();
+    try {
+      proveSpace(database);
+      if (!reserve.isGivenUp) return true;
+      this.#returnPages();
+      if (!reserve.hasRoom) return false;
+      reserve.restore();
+      return true;
+    } catch (error) {
+      if (asStoreError(error, this.#file).code !== 'TOBYMQ_STORE_FULL') throw error;
+      this.#shortenLog(database);
+      return false;
+    }
+  }
+
+  /** Gives free pages of the file back to the disk until there is room for the reserve, or as many as there are. */
+  #returnPages(): void {
+    const { database, reserve } = this.#parts();
+    let before = -1;
+    for (let free = reserve.freeBytes; free > before && !reserve.hasRoom; free = reserve.freeBytes) {
+      before = free;
+      database.exec(`PRAGMA incremental_vacuum(${pagesPerReturn})`);
+      this.#shortenLog(database);
+    }
   }
 
   /** Copies the log into the database and empties it, which may free space on a full disk. */
@@ -110,11 +160,12 @@ export class WorkerStore {
   }
 
   #close(): undefined {
-    const { database, lock, cleaner, trimmer, flusher } = this.#parts();
+    const { database, lock, cleaner, trimmer, flusher, reserve } = this.#parts();
     this.#open = undefined;
     cleaner.stop();
     trimmer.stop();
     flusher?.stop();
+    reserve.stop();
     // Closing does this too, but `@photostructure/sqlite` closes only when all statements were collected as garbage.
     this.#shortenLog(database);
     database.close();

@@ -10,7 +10,8 @@ import { message, session, target } from './support.ts';
 
 interface Sent {
   readonly probe: boolean;
-  readonly succeed: () => void;
+  /** Without room: the batch is written, and what proves that there is room for more is not. */
+  readonly succeed: (hasRoom?: boolean) => void;
   readonly fail: () => void;
 }
 
@@ -28,9 +29,9 @@ function setUp() {
       new Promise((resolve, reject) => {
         sent.push({
           probe,
-          succeed: () => {
+          succeed: (hasRoom = true) => {
             applier.apply(bytes);
-            resolve(undefined);
+            resolve({ hasRoom });
           },
           fail: () => reject(new StoreError('TOBYMQ_STORE_FULL', 'full')),
         });
@@ -130,6 +131,56 @@ test('publishers that never pause do not keep a store that has failed from tryin
   probe.succeed();
   await vi.advanceTimersByTimeAsync(0);
   expect(health).toEqual([false, true]);
+});
+
+test('while there is no room for messages, everything else is written', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { queue, sent, batch, health, count } = setUp();
+  queue.open.putInbound(1, 7);
+  const failed = queue.commit();
+  (await batch(1)).fail();
+  await expect(failed).rejects.toThrow('full');
+  await vi.advanceTimersByTimeAsync(10);
+  (await batch(2)).succeed(false);
+  expect(count('inbound')).toBe(1);
+
+  await vi.advanceTimersByTimeAsync(0);
+  queue.open.deleteInbound(1, 7);
+  const deletion = queue.commit();
+  expect((await batch(3)).probe).toBe(false);
+  (await batch(3)).succeed();
+  await deletion;
+  expect(count('inbound')).toBe(0);
+
+  queue.open.enqueue(message(1), [target(1)]);
+  let wasRead = false;
+  queue.flush(() => {
+    wasRead = true;
+  });
+  // A read does not take messages along that are going to be refused.
+  expect([wasRead, sent.length]).toEqual([true, 3]);
+  queue.open.putSession(session(1));
+  queue.open.putInbound(1, 8);
+  queue.open.putInbound(1, 9);
+  const mixed = queue.commit();
+  (await batch(4)).succeed();
+  await expect(mixed).rejects.toMatchObject({ code: 'TOBYMQ_STORE_FULL', isRestDurable: true });
+  // Whose message was refused is about to say which packet identifiers are free again.
+  expect([count('session'), count('queue'), count('inbound')]).toEqual([1, 0, 0]);
+  expect(health).toEqual([false]);
+  queue.open.deleteInbound(1, 8);
+
+  await vi.advanceTimersByTimeAsync(10);
+  expect((await batch(5)).probe).toBe(true);
+  (await batch(5)).succeed();
+  await vi.advanceTimersByTimeAsync(0);
+  expect([health, count('inbound')]).toEqual([[false, true], 1]);
+  queue.open.enqueue(message(2), [target(1)]);
+  const recovered = queue.commit();
+  (await batch(6)).succeed();
+  await recovered;
+  expect(count('queue')).toBe(1);
 });
 
 test('a read sends the open batch along, and the commit that follows learns of its failure', async () => {

@@ -2,7 +2,7 @@
 // on the file everywhere.
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { asStoreError } from '../src/errors.ts';
@@ -141,6 +141,32 @@ test(`a full ${mounted === undefined ? 'file' : 'file system'}: nothing committe
   expect(await queuedIds(again, 1)).toEqual([...first.ids, id]);
   expect((await loadedSessions(again)).get(1)!.inboundPacketIds).toEqual([5]);
   await again.close();
+});
+
+test('a full disk gives up its reserve, so that deletions make room, and sets it aside again', async () => {
+  const disk = mountSmallDisk();
+  if (disk !== undefined) onTestFinished(() => unmount(disk));
+  const folder = join(disk ?? (await temporaryFolder()), 'data');
+  const reserve = join(folder, 'tobymq.reserve');
+  const reserveBytes = 3 * 1024 * 1024;
+  mkdirSync(folder);
+  writeFileSync(reserve, Buffer.alloc(reserveBytes));
+  const bound = disk === undefined ? { fileBytesMax: 2 * 1024 * 1024 } : {};
+  const store = await openStore({ folder, retryDelayMs: 5, reserveBytes, ...bound });
+  const health = watchHealth(store);
+  store.putSession(session(1));
+  await store.commit();
+  const { ids, error } = await fillUntilRefused(store, 1);
+  expect(error.message).toContain('its reserve of 3 MB serves deletions');
+  expect(existsSync(reserve)).toBe(false);
+
+  for (const id of ids) store.dequeue(1, id);
+  await store.commit().catch(() => undefined);
+  await health.became(true);
+  expect(statSync(reserve).size).toBe(reserveBytes);
+  store.enqueue(message(20_000), [target(1)]);
+  await store.commit();
+  expect(await queuedIds(store, 1)).toEqual([20_000]);
 });
 
 test('a disk that is full when the store is opened is called full', async () => {

@@ -76,14 +76,17 @@ export class Acknowledgements implements BatchWaiter {
     this.#onEased();
   }
 
-  failed(batch: number): void {
+  failed(batch: number, _error: unknown, isRestDurable: boolean): void {
     const remaining: Gated[] = [];
     for (const gated of this.#waiting) {
       if (gated.batch === batch && gated.refuse()) {
         this.#bytes -= gated.bytes;
         continue;
       }
-      if (gated.batch === batch) this.#register(gated);
+      if (gated.batch === batch) {
+        if (isRestDurable) gated.batch = 0;
+        else this.#register(gated);
+      }
       remaining.push(gated);
     }
     if (this.#isClosed) return;

@@ -17,7 +17,7 @@ import type { Delivery } from '../session/delivery.ts';
 import { pump } from '../session/queue.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionLink } from '../session/session-link.ts';
-import type { Store } from './store.ts';
+import type { MessagesRefused, Store } from './store.ts';
 
 /** The pause after a failed commit; it doubles with each further one up to the maximum. */
 const RETRY_MS = 5;
@@ -26,7 +26,8 @@ const RETRY_MS_MAX = 200;
 /** Who waits for a batch. */
 export interface BatchWaiter {
   committed(batch: number): void;
-  failed(batch: number, error: unknown): void;
+  /** `isRestDurable` says that everything was written but the messages. */
+  failed(batch: number, error: unknown, isRestDurable: boolean): void;
 }
 
 interface TrackedDelivery {
@@ -157,9 +158,12 @@ export class CommitGate {
       },
       (error: unknown) => {
         for (const undo of undos) undo();
+        const isRestDurable = (error as Partial<MessagesRefused>).isRestDurable === true;
         // What was stored before, and only its packet id was not, goes out with the next batch.
-        this.#sends = sends.concat(this.#sends);
-        this.#fail(batch, waiters, tracked, error);
+        if (!isRestDurable) this.#sends = sends.concat(this.#sends);
+        this.#fail(batch, waiters, tracked, error, isRestDurable);
+        if (isRestDurable)
+          for (const { session, delivery, link } of sends) this.#send(session, delivery, link);
         this.#finish();
       },
     );
@@ -170,12 +174,14 @@ export class CommitGate {
     waiters: readonly BatchWaiter[],
     tracked: readonly TrackedDelivery[],
     error: unknown,
+    isRestDurable: boolean,
   ): void {
     this.#metrics.storeFailures++;
     // One loud line for an outage, not one for each batch of it.
-    if (this.#failures++ === 0) this.#logger.log('error', 'store-failed', { operation: 'commit', error });
+    if (this.#failures++ === 0 && !isRestDurable)
+      this.#logger.log('error', 'store-failed', { operation: 'commit', error });
     for (const { session, delivery } of tracked) this.#forget(session, delivery);
-    for (const waiter of waiters) waiter.failed(batch, error);
+    for (const waiter of waiters) waiter.failed(batch, error, isRestDurable);
     // What was forgotten has left places in the windows.
     for (const session of new Set(tracked.map((message) => message.session))) pump(session);
   }

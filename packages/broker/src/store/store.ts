@@ -8,7 +8,7 @@
 //
 // When a commit fails (full disk, I/O error) the store forgets the *messages* of that batch (`enqueue`, `putRetained`),
 // because the broker refuses them to their publishers, and keeps everything else to be written with the next batch that
-// succeeds.
+// succeeds. If it could write everything else, its error says so.
 
 import type { ProtocolVersion, QoS } from '@tobymq/codec';
 
@@ -116,6 +116,11 @@ export interface StoreState {
 
 /** Told when the store cannot write any more, and when it can again. */
 export type StoreHealthListener = (healthy: boolean, error: Error | undefined) => void;
+
+/** What `commit()` rejects with when everything in the batch is durable but its messages. */
+export interface MessagesRefused extends Error {
+  readonly isRestDurable: true;
+}
 
 export interface Store {
   /** True if what was committed survives the end of the process. */
