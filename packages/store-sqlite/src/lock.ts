@@ -4,6 +4,7 @@
 // ends, however it ends, so that no stale lock survives a `kill -9`, and it works the same on every platform. The
 // store itself is not locked this way because a backup reads it through a second connection.
 
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { asStoreError, StoreError } from './errors.ts';
 import { readNumber } from './schema.ts';
@@ -18,6 +19,8 @@ export function lockFolder(folder: string): Database {
     lock.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE');
     // A file with a page in it: locking an empty one would write that page, which a full disk refuses.
     if (readNumber(lock, 'PRAGMA user_version') === 0) lock.exec('PRAGMA user_version = 1');
+    // Of a file that may be read only, SQLite takes no exclusive lock, and does not say so.
+    accessSync(file, constants.W_OK);
     lock.exec('BEGIN EXCLUSIVE');
     return lock;
   } catch (error) {

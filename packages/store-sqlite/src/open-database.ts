@@ -4,7 +4,9 @@
 // empty, and an empty one is reported as damaged instead of being taken for a new store.
 
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -77,6 +79,8 @@ function openExisting(file: string, settings: Settings, now: number): Database {
     }
     createFile(file);
   }
+  // SQLite opens a file that it may not write as well, and fails with the first commit.
+  accessSync(file, constants.W_OK);
   checkHeader(file);
   readAhead(file);
   const database = openSqlite(file);

@@ -1,8 +1,10 @@
 // Files that are not, or not any more, what the store wrote: each is named for what it is, and none is overwritten.
 
+import { spawnSync } from 'node:child_process';
+import { chmodSync } from 'node:fs';
 import { copyFile, mkdir, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { SqliteStore, type StoreError } from '../src/index.ts';
 import { migrate } from '../src/migrations.ts';
 import { createFile } from '../src/open-database.ts';
@@ -53,6 +55,17 @@ async function filledFolder(): Promise<string> {
   store.putValue('space', 'key', Buffer.from('value'));
   await store.close();
   return folder;
+}
+
+/** Makes a file one that may be read only, for root too; false where that is not possible. */
+function writeProtect(file: string): boolean {
+  if (process.getuid?.() !== 0) {
+    chmodSync(file, 0o444);
+    return true;
+  }
+  if (spawnSync('mount', ['--bind', '-o', 'ro', file, file]).status !== 0) return false;
+  onTestFinished(() => void spawnSync('umount', ['--lazy', file]));
+  return true;
 }
 
 const fileOf = (folder: string): string => join(folder, 'tobymq.db');
@@ -273,4 +286,16 @@ test('sessions of which SQLite cannot put a page together are read in smaller pa
     after = page.next;
   }
   expect(counts).toEqual([2, 2, 2, 2, 1]);
+});
+
+test('a file that may be read only is no store to begin with, and no lock', async () => {
+  for (const name of ['tobymq.db', 'tobymq.lock']) {
+    const folder = await temporaryFolder();
+    const store = await openStore({ folder });
+    await store.close();
+    if (!writeProtect(join(folder, name))) return;
+    const error = await openError(folder);
+    expect(error.code).toBe('TOBYMQ_STORE_NO_ACCESS');
+    expect(error.message).toContain(name);
+  }
 });
