@@ -26,6 +26,13 @@ export function lockFolder(folder: string): Database {
   } catch (error) {
     lock?.close();
     const failure = asStoreError(error, file);
+    if (failure.code === 'TOBYMQ_STORE_FOREIGN' || failure.code === 'TOBYMQ_STORE_DAMAGED') {
+      throw new StoreError(
+        'TOBYMQ_STORE_DAMAGED',
+        `the lock ${file} is damaged; it holds nothing, so delete it`,
+        error,
+      );
+    }
     if (failure.code !== 'TOBYMQ_STORE_LOCKED') throw failure;
     throw new StoreError(
       'TOBYMQ_STORE_LOCKED',

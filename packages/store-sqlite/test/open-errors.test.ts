@@ -299,3 +299,13 @@ test('a file that may be read only is no store to begin with, and no lock', asyn
     expect(error.message).toContain(name);
   }
 });
+
+test('a damaged lock is named, with what to do', async () => {
+  const folder = await temporaryFolder();
+  const lock = join(folder, 'tobymq.lock');
+  await writeFile(lock, 'no lock '.repeat(1000));
+  const error = await openError(folder);
+  expect(error.message).toContain(`the lock ${lock} is damaged; it holds nothing, so delete it`);
+  await rm(lock);
+  await openStore({ folder });
+});
