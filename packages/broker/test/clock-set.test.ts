@@ -2,13 +2,13 @@
 
 import { decode, packet, packetType, property } from '@tobymq/testkit';
 import { expect, test } from 'vitest';
-import type { Broker } from '../src/index.ts';
+import { type Broker, type BrokerOptions, MemoryStore } from '../src/index.ts';
 import { connectPeer, openPeer, publishPacket, startBroker, until } from './support.ts';
 
 const HOUR_MS = 3_600_000;
 
 /** A clock that can be set, and time that can pass; `isSet` resolves when the broker has noticed. */
-async function startWithClock() {
+async function startWithClock(options: BrokerOptions = {}) {
   const time = { wall: 1_700_000_000_000, passed: 0 };
   const noticed: number[] = [];
   const { broker, port } = await startBroker({
@@ -17,8 +17,10 @@ async function startWithClock() {
       log: (_level, event, { seconds }) => event === 'clock-set' && noticed.push(seconds as number),
     },
     limits: { connectTimeoutMs: 10_000 },
+    ...options,
   });
   return {
+    time,
     broker,
     port,
     passMs: (ms: number) => {
@@ -107,4 +109,16 @@ test('what has an end by the clock ends by the clock that was set', async () => 
   passMs(200);
   expect(decode.reason(await peer.expect(packetType.DISCONNECT), 5).reason).toBe(0xa0);
   await until(() => broker.metrics.retainedNow === 0);
+});
+
+test('a session whose client left before the clock was set outlives a restart as long as without it', async () => {
+  for (const jumpMs of [100_000 * HOUR_MS, -100_000 * HOUR_MS]) {
+    const store = new MemoryStore();
+    const { broker, port, time, setMs } = await startWithClock({ store });
+    await leaveWithWill(broker, port);
+    await setMs(jumpMs);
+    await broker.stop();
+    const { broker: next } = await startBroker({ store, clock: { now: () => time.wall } });
+    expect(next.session('gone')).toMatchObject({ hasWill: true, expiresAt: time.wall + 600_000 });
+  }
 });

@@ -44,6 +44,8 @@ export function scheduleSession(session: Session): void {
  */
 export function followClock(session: Session, jumpMs: number, nowMs: number): void {
   if (session.timer === undefined) return;
+  const { core } = session;
+  const leftAt = session.disconnectedAt;
   const forwardMs = Math.max(jumpMs, 0);
   session.disconnectedAt = Math.min(session.disconnectedAt + forwardMs, nowMs);
   if (session.willDueAt > 0) {
@@ -51,6 +53,11 @@ export function followClock(session: Session, jumpMs: number, nowMs: number): vo
     session.willDueAt = Math.min(session.willDueAt + forwardMs, nowMs + delayMs);
   }
   scheduleSession(session);
+  // What other runs have written down stands; this one has done so by a clock that was wrong.
+  const isOfThisRun = leftAt >= core.metrics.startedAt && leftAt <= nowMs - jumpMs;
+  if (!isOfThisRun || !session.isPersistent) return;
+  core.store.putSession(session.toStored());
+  core.gate.touch();
 }
 
 /** A connection has come: nothing is due any more. */
