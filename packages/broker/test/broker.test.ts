@@ -139,6 +139,28 @@ test('a Will for which a rule takes its time is published before the broker has 
   expect(stored).toEqual(['state']);
 });
 
+test('a Will for which a rule does not answer before the broker has stopped is published after the next start', async () => {
+  const store = new MemoryStore();
+  const authorizePublish = () => new Promise<boolean>(() => {});
+  const { broker, port } = await startBroker({ store, extensions: [{ name: 'mute', authorizePublish }] });
+  const peer = await connectPeer(port, {
+    clientId: 'c',
+    clean: false,
+    properties: [[property.sessionExpiryInterval, 100]],
+    will: { topic: 'state', payload: 'off' },
+  });
+  peer.destroy();
+  await until(() => broker.client('c') === undefined);
+  await broker.stop({ deadlineMs: 1 });
+  const { broker: next } = await startBroker({ store });
+  const topics: string[] = [];
+  next.subscribe('state', ({ topic }) => topics.push(topic));
+  await until(() => topics.length > 0);
+  await next.stop();
+  const { broker: last } = await startBroker({ store });
+  expect(last.session('c')).toMatchObject({ hasWill: false });
+});
+
 test('a client in the same process speaks MQTT over a pipe', async () => {
   const { broker } = await startBroker();
   const pipe = broker.connect();

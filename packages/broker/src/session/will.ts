@@ -53,13 +53,17 @@ export async function publishWill(core: Core, session: Session): Promise<void> {
   session.will = undefined;
   session.willOwner = undefined;
   session.willDueAt = 0;
-  if (session.isPersistent) {
-    core.store.putSession(session.toStored());
-    core.gate.touch();
-  }
   const { topic, payload, qos, retain, properties } = will;
   const expirySeconds = will.messageExpiryInterval;
   const message = { topic, payload, qos, retain, properties, expirySeconds };
   const hooks = willOwner?.listener?.hooks ?? core.hooks;
-  await publishRequest(core, message, session, willOwner?.client, hooks);
+  try {
+    await publishRequest(core, message, session, willOwner?.client, hooks);
+  } finally {
+    // Not before: if the process ends while a rule thinks about it, it is published after the next start.
+    if (session.isPersistent && !session.hasEnded) {
+      core.store.putSession(session.toStored());
+      core.gate.touch();
+    }
+  }
 }
