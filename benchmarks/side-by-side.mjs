@@ -158,7 +158,7 @@ async function measure(scenario, contenders, { cores, certificate }) {
   for (const [name, { rounds: measured, errors, residentAtStartMb, residentAtEndMb, loopDelay }] of entries) {
     brokers[name] = { phases: summarize(measured), errors, residentAtStartMb, residentAtEndMb, loopDelay };
   }
-  return { name: scenario.name, title: scenario.title, goals: scenario.goals, brokers };
+  return { name: scenario.name, title: scenario.title, goals: scenario.goals, fast: scenario.fast, brokers };
 }
 
 function argumentsOf(scenario) {

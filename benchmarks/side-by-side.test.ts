@@ -58,7 +58,14 @@ test('a run measures every phase, loses nothing and writes table, JSON and chart
     const phases = entries.flatMap((entry) => entry.phases);
     expect(phases.filter(({ count, lost }) => count === 0 || lost > 0)).toEqual([]);
     expect(phases.map(({ phase }) => phase)).toEqual(
-      expect.arrayContaining(['pairs', 'churn', 'tree-match', 'retained-replay', 'queue-drain', 'storm']),
+      expect.arrayContaining([
+        'pairs',
+        'churn',
+        'tree-match',
+        'retained-replay',
+        'queue-drain',
+        'storm-again',
+      ]),
     );
     expect(await readFile(files.svg, 'utf8')).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
     expect(await readFile(files.markdown, 'utf8')).toContain('| 100 pairs, window 20 |');

@@ -20,7 +20,7 @@ static const char usage[] =
     "  retained   --count retained messages set, replayed and cleared\n"
     "  queue      --count messages for an offline session, then drained\n"
     "  offline-fill, offline-drain  --count messages of all publishers for an offline session; its return\n"
-    "  storm      --count connections opened and closed, 200 at a time\n"
+    "  storm      --count connections opened and closed, 200 at a time, twice\n"
     "  idle       --count connections held open\n"
     "options:\n"
     "  --host ADDRESS  --port N  --pid N (the broker, for CPU and memory)  --websocket | --tls  --path PATH\n"
