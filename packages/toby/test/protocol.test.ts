@@ -1,7 +1,7 @@
 // The protocol of the existing clients, spoken by bare MQTT connections.
 
 import { MemoryStore, type Store } from '@tobymq/broker';
-import { packet, packetType, RawPeer } from '@tobymq/testkit';
+import { decode, packet, packetType, property, RawPeer } from '@tobymq/testkit';
 import { describe, expect, test } from 'vitest';
 import { quickHasher, secretOf, startAccount, startServer } from './harness.ts';
 import { RawBot } from './raw-bot.ts';
@@ -73,6 +73,24 @@ describe('connecting', () => {
       expect((await peer.expect(packetType.CONNACK)).body[1]).toBeGreaterThanOrEqual(4);
       peer.destroy();
     }
+    expect(await bots[0].request('info')).toMatchObject({ id: 'lamp' });
+  });
+
+  test('the client id of a bot is not for those either who prove a name by enhanced authentication', async () => {
+    const { server, bots } = await startAccount(['lamp']);
+    server.broker.addExtension({
+      name: 'guests',
+      authenticationExchange: () => ({ step: () => ({ allow: true, username: 'guest' }) }),
+    });
+    const enhanced = async (clientId: string): Promise<number> => {
+      const peer = await RawPeer.connect({ port: server.port });
+      peer.send(packet.connect({ version: 5, clientId, properties: [[property.authenticationMethod, 'x']] }));
+      const { reason } = decode.connack(await peer.expect(packetType.CONNACK), 5);
+      peer.destroy();
+      return reason;
+    };
+    expect(await enhanced('guest')).toBe(0);
+    expect(await enhanced('lamp')).toBe(0x86);
     expect(await bots[0].request('info')).toMatchObject({ id: 'lamp' });
   });
 

@@ -15,6 +15,7 @@ import type {
   Broker,
   ClientInfo,
   DisconnectInfo,
+  EnhancedExchange,
   Extension,
   PublishAnswer,
   PublishRequest,
@@ -58,6 +59,8 @@ class BotIdentity {
     this.botId = botId;
   }
 }
+
+type Denied = Extract<AuthenticationAnswer, { allow: false }>;
 
 const SPACE = 'toby';
 const encoder = new TextEncoder();
@@ -166,12 +169,8 @@ export class TobyExtension implements Extension {
   async authenticate(request: AuthenticationRequest): Promise<AuthenticationAnswer> {
     const { clientId, username, password } = request;
     const record = username === undefined ? undefined : this.accounts.get(username);
+    if (record === undefined) return this.#refuseStranger(clientId);
     const refused = { allow: false, reasonCode: ReasonCode.BadUserNameOrPassword } as const;
-    if (record === undefined) {
-      // Somebody else with this client id would take over the bot's connection and its session.
-      if (this.accounts.get(clientId) === undefined) return undefined;
-      return { ...refused, reason: 'the client id is that of a bot' };
-    }
     if (clientId !== record.id) return { ...refused, reason: 'a bot connects with its id as client id' };
     if (password === undefined) return { ...refused, reason: 'a bot connects with its secret as password' };
     if (!(await this.#secrets.verify(record.secretHash, decoder.decode(password)))) {
@@ -182,6 +181,22 @@ export class TobyExtension implements Extension {
       return { ...refused, reason: 'the bot was removed' };
     }
     return { allow: true, identity: new BotIdentity(record.id) };
+  }
+
+  /** Bots have a secret and no other method; whoever proves a name by one is none. */
+  authenticationExchange(_method: string, { clientId }: AuthenticationRequest): EnhancedExchange | undefined {
+    const refusal = this.#refuseStranger(clientId);
+    return refusal && { step: () => refusal };
+  }
+
+  /** Somebody else with the client id of a bot would take over its connection and its session. */
+  #refuseStranger(clientId: string): Denied | undefined {
+    if (this.accounts.get(clientId) === undefined) return undefined;
+    return {
+      allow: false,
+      reasonCode: ReasonCode.BadUserNameOrPassword,
+      reason: 'the client id is that of a bot',
+    };
   }
 
   authorizePublish(client: ClientInfo, { topic }: PublishRequest): AuthorizationAnswer {
