@@ -2,8 +2,8 @@
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
-import { type TobyHttpOptions, tobyHttp } from '../src/server/index.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { type RefusedRequest, type TobyHttpOptions, tobyHttp } from '../src/server/index.ts';
 import { networkOf } from '../src/server/network.ts';
 import { quickHasher, secretOf, startAccount, startServer, type TestServer } from './harness.ts';
 
@@ -107,6 +107,36 @@ test('sign-up can be closed, need a token, and is rate limited', async () => {
   expect(await post(`${invited}/signup`, body('ana'))).toBe(401);
   expect(await post(`${invited}/signup`, body('ana', 'for friends'))).toBe(201);
   expect(await post(`${invited}/signup`, body('ben', 'for friends'))).toBe(429);
+});
+
+test('everything that is refused is told of, and a fault of the store as well', async () => {
+  const refused: RefusedRequest[] = [];
+  const errors: unknown[] = [];
+  const { server, bots } = await startAccount(['lamp'], {
+    onRefused: (request) => refused.push(request),
+    onError: (error) => errors.push(error),
+  });
+  const handle = tobyHttp(server.toby, { signup: 'closed' });
+  const hook = async (path: string, method = 'POST'): Promise<void> => {
+    const body = method === 'POST' ? '1' : null;
+    await handle(new Request(`http://localhost${path}`, { method, body }), '192.0.2.7');
+  };
+  await bots[0].request('hooks-on', { sk: 's' });
+  await hook('/hook/lamp/wrong');
+  await hook('/hook/lamp/s', 'GET');
+  await hook('/signup');
+  await bots[0].request('create-bot', { id: 'x', sk: 'y' });
+  vi.spyOn(server.broker, 'publish').mockRejectedValueOnce(new Error('the disk is full'));
+  await hook('/hook/lamp/s');
+  const address = '192.0.2.7';
+  expect(refused).toMatchObject([
+    { via: 'hook', clientId: 'lamp', address, status: 403, reason: 'wrong hook secret' },
+    { via: 'hook', clientId: 'lamp', address, status: 405 },
+    { via: 'signup', address, status: 403 },
+    { via: 'bot', clientId: 'lamp', endpoint: 'create-bot', status: 403 },
+    { via: 'hook', clientId: 'lamp', address, status: 503 },
+  ]);
+  expect(errors).toEqual([new Error('the disk is full')]);
 });
 
 test('a form with very many fields does not hold up the server', async () => {

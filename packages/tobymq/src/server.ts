@@ -25,7 +25,7 @@ import { type ListenerChanges, ListenerManager } from './listeners/manager.ts';
 import { DropSummary } from './logging/drop-summary.ts';
 import { Log } from './logging/log.ts';
 import { PublishTrace } from './logging/publish-trace.ts';
-import { Gauges, type ServerGauges } from './metrics/gauges.ts';
+import { Gauges, type RefusedRequest, type ServerGauges } from './metrics/gauges.ts';
 import { mosquittoVersion } from './mosquitto/version.ts';
 import { socketsMax } from './open-files.ts';
 import type { NamedListener } from './policies.ts';
@@ -104,10 +104,7 @@ export class Server {
       attach: (stream, listener) => this.#attach(stream, listener),
       accepts: (address) => this.throttle.accepts(address),
       crowding: () => this.#crowding(),
-      refused: (listener, address, reason) => {
-        this.broker.metrics.socketsRefused++;
-        log.log('warn', 'connection-refused', { listener, address, reason });
-      },
+      refused: (listener, address, reason) => this.connectionRefused(listener, address, reason),
       onTlsKey: options.onTlsKey,
       packetSizeOf: (listener) => listener.limits.packetSize ?? this.#config.limits.packetSize,
     });
@@ -168,8 +165,10 @@ export class Server {
   async #createToby(config: Config): Promise<TobyService | undefined> {
     if (config.toby === undefined) return undefined;
     const { createToby } = await import('./toby.ts');
-    const onError = (error: unknown): void => this.log.log('error', 'toby-failed', { error });
-    return createToby(config.toby, this.throttle, onError);
+    return createToby(config.toby, this.throttle, {
+      onError: (error) => this.log.log('error', 'toby-failed', { error }),
+      onRefused: (request) => this.requestRefused(request),
+    });
   }
 
   async #watchPublishes(): Promise<void> {
@@ -247,6 +246,18 @@ export class Server {
 
   get listeners(): ListenerManager['listeners'] {
     return this.#listeners.listeners;
+  }
+
+  /** A connection came to nothing before MQTT or HTTP. */
+  connectionRefused(listener: string, address: string, reason: string): void {
+    this.broker.metrics.socketsRefused++;
+    this.log.log('warn', 'connection-refused', { listener, address, reason });
+  }
+
+  /** Somebody asked over HTTP, or a bot did, and was refused. */
+  requestRefused(request: RefusedRequest): void {
+    this.#gauges.requestRefused(request);
+    this.log.log('warn', 'request-refused', { ...request });
   }
 
   /** What the server measures beside the broker's counters. */

@@ -4,6 +4,7 @@
 import { Buffer } from 'node:buffer';
 import type { AuthenticationAnswer, AuthenticationRequest } from '@tobymq/broker';
 import {
+  type RefusedRequest,
   type SecretHasher,
   TobyExtension,
   type TobyHttpHandler,
@@ -52,7 +53,7 @@ class ThrottledToby extends TobyExtension {
 export function createToby(
   config: TobyConfig,
   throttle: Throttle,
-  onError: (error: unknown) => void,
+  tell: { onError(error: unknown): void; onRefused(request: RefusedRequest): void },
 ): TobyService {
   const { signup, signupToken, elsewhere, queueHooks, hookSize, ...limits } = config;
   if (signup === 'invited' && signupToken === undefined) {
@@ -61,7 +62,7 @@ export function createToby(
     );
   }
   const extension = new ThrottledToby(
-    { hasher, elsewhere, onError, limits: { ...limits, hookBytes: hookSize } },
+    { hasher, elsewhere, ...tell, limits: { ...limits, hookBytes: hookSize } },
     throttle,
   );
   const handleHttp = tobyHttp(extension, {

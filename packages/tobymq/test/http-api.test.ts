@@ -5,8 +5,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decode, freePort, packetType, runProcess } from '@tobymq/testkit';
-import { expect, onTestFinished, test } from 'vitest';
+import { decode, freePort, packet, packetType, RawPeer, runProcess } from '@tobymq/testkit';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { ConfigInput } from '../src/config/schema.ts';
 import type { Server } from '../src/server.ts';
 import {
@@ -72,6 +72,29 @@ test('the metrics are in the text format of Prometheus, and each line is well fo
   expect(text).toContain('tobymq_publish_received_total{qos="1"} 1\n');
   expect(text).toContain(`tobymq_listener_connections{listener="${server.listeners[0]?.listener.name}"} 1\n`);
   expect(text).toMatch(/tobymq_dropped_messages_total\{reason="queue-full"\} 0/);
+});
+
+test('a request without the token, and one that is no HTTP, are in the log and in the metrics', async () => {
+  const { server } = await served();
+  const lines = vi.spyOn(server.log, 'log');
+  await fetch(`${server.httpUrl}/api/v1/info`);
+  await fetch(`${server.httpUrl}/api/v1/info`, { headers: { authorization: 'Bearer wrong' } });
+  const peer = await RawPeer.connect({ host, port: Number(new URL(server.httpUrl as string).port) });
+  peer.send(packet.connect({ version: 5, clientId: 'lost' }));
+  await peer.expectClose();
+  const refused = { via: 'api', status: 401, address: host, path: '/api/v1/info' };
+  expect(lines.mock.calls).toEqual([
+    ['warn', 'request-refused', { ...refused, reason: 'the token is missing' }],
+    ['warn', 'request-refused', { ...refused, reason: 'the token is wrong' }],
+    [
+      'warn',
+      'connection-refused',
+      { listener: 'http', address: host, reason: expect.stringContaining('MQTT') },
+    ],
+  ]);
+  const text = await (await fetch(`${server.httpUrl}/metrics`)).text();
+  expect(text).toContain('tobymq_requests_refused_total{via="api",status="401"} 2\n');
+  expect(text).toContain('tobymq_sockets_refused_total 1\n');
 });
 
 test('metrics can have a token of their own', async () => {

@@ -1,8 +1,9 @@
 // What the server's own defences mean for bots.
 
 import { RawPeer } from '@tobymq/testkit';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { ConfigInput } from '../src/config/schema.ts';
+import { prometheusText } from '../src/metrics/prometheus.ts';
 import type { Server } from '../src/server.ts';
 import { type Attempt, connect, portOf, startServer } from './harness.ts';
 
@@ -32,6 +33,23 @@ test('an address that goes on guessing the secret of a bot is banned', async () 
   await banned.expectClose();
   server.throttle.remove('address', host);
   expect((await login('geheim')).reason).toBe(0);
+});
+
+test('a web hook that is refused is in the log and in the metrics', async () => {
+  const { server } = await serverWithAna();
+  const lines = vi.spyOn(server.log, 'log');
+  const request = new Request('http://localhost/hook/ana/wrong', { method: 'POST', body: '1' });
+  await server.tobyHttp?.(request, host);
+  expect(lines).toHaveBeenCalledWith('warn', 'request-refused', {
+    via: 'hook',
+    clientId: 'ana',
+    address: host,
+    status: 404,
+    reason: 'there is no bot "ana"',
+  });
+  expect(prometheusText(server.broker, server.readGauges())).toContain(
+    'tobymq_requests_refused_total{via="hook",status="404"} 1\n',
+  );
 });
 
 test.each(['client', 'user'] as const)('a bot that is banned as a %s stays out', async (kind) => {

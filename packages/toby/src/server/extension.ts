@@ -36,7 +36,7 @@ import type { TobyContext } from './context.ts';
 import { HANDLERS } from './endpoints/index.ts';
 import { DEFAULT_TOBY_LIMITS, type TobyLimits } from './limits.ts';
 import { RateLimit } from './rate.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal, type RefusedRequest } from './refusal.ts';
 import { type SecretHasher, scryptHasher } from './secrets.ts';
 import { ackOf, checkBotId, checkSecret, type Fields, parseFields } from './validate.ts';
 import { VerifiedSecrets } from './verified-secrets.ts';
@@ -50,6 +50,8 @@ export interface TobyOptions {
   readonly now?: (() => number) | undefined;
   /** Told about faults that have no other place to go, for example a store that fails while a socket bot is removed. */
   readonly onError?: ((error: unknown) => void) | undefined;
+  /** Told about each request of a bot, web hook and sign-up that was refused. */
+  readonly onRefused?: ((request: RefusedRequest) => void) | undefined;
 }
 
 /** Marks a client as a bot of ours; attached by `authenticate`. */
@@ -166,6 +168,17 @@ export class TobyExtension implements Extension {
     return this.#secrets.verify(hookHash, secret);
   }
 
+  /** Tells the program of a request that came to nothing, and says what to answer. */
+  refuse(error: unknown, request: Omit<RefusedRequest, 'status' | 'reason'>): Refusal {
+    const isRefusal = error instanceof Refusal;
+    if (!isRefusal) this.#report(error);
+    const refusal = isRefusal
+      ? error
+      : new Refusal(503, 'the server could not store the change; try again later');
+    this.#options.onRefused?.({ ...request, status: refusal.status, reason: refusal.message });
+    return refusal;
+  }
+
   async authenticate(request: AuthenticationRequest): Promise<AuthenticationAnswer> {
     const { clientId, username, password } = request;
     const record = username === undefined ? undefined : this.accounts.get(username);
@@ -231,7 +244,9 @@ export class TobyExtension implements Extension {
       ack = ackOf(fields);
       answer = await this.#handle(client.clientId, target.botId, target.endpoint, fields);
     } catch (error) {
-      answer = this.#explain(error);
+      const { clientId, remoteAddress: address } = client;
+      const refusal = this.refuse(error, { via: 'bot', clientId, address, endpoint: target.endpoint });
+      answer = { status: refusal.status, error: refusal.message };
     }
     const tags = ack === '' ? [] : [ack];
     await this.deliver(client.clientId, { from: 'server', payload: answer, tags, ack: '' });
@@ -283,12 +298,6 @@ export class TobyExtension implements Extension {
       throw new Refusal(403, `a ${bot.kind} bot may not use "${endpoint}"`);
     }
     return HANDLERS[endpoint as Endpoint](this.#context, bot, fields);
-  }
-
-  #explain(error: unknown): Json {
-    if (error instanceof Refusal) return { status: error.status, error: error.message };
-    this.#report(error);
-    return { status: 503, error: 'the server could not store the change; try again later' };
   }
 
   get #context(): TobyContext {

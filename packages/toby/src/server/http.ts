@@ -7,7 +7,7 @@ import type { Json } from '../protocol.ts';
 import type { TobyExtension } from './extension.ts';
 import { networkOf } from './network.ts';
 import { RateLimit } from './rate.ts';
-import { Refusal, type RefusalStatus } from './refusal.ts';
+import { Refusal } from './refusal.ts';
 import { type Fields, textField } from './validate.ts';
 
 export interface TobyHttpOptions {
@@ -33,29 +33,40 @@ const HOUR_MS = 3_600_000;
 export function tobyHttp(toby: TobyExtension, options: TobyHttpOptions = {}): TobyHttpHandler {
   const attempts = new RateLimit(HOUR_MS, options.now ?? Date.now);
   const guesses = new RateLimit(HOUR_MS, options.now ?? Date.now);
-  return (request, remoteAddress) => {
+  return (request, address) => {
     const path = new URL(request.url).pathname;
     const hook = /^\/hook\/([^/]+)\/([^/]+)$/.exec(path);
     if (hook !== null) {
       const [, botId, secret] = hook;
-      const mayGuess = (): boolean => guesses.take(networkOf(remoteAddress), toby.limits.hookGuessesPerHour);
-      return answer(request, () =>
-        receiveHook(toby, request, part(botId), part(secret), mayGuess, options.queueHooks ?? true),
+      const mayGuess = (): boolean => guesses.take(networkOf(address), toby.limits.hookGuessesPerHour);
+      return answer(
+        request,
+        () => receiveHook(toby, request, part(botId), part(secret), mayGuess, options.queueHooks ?? true),
+        (error) => toby.refuse(error, { via: 'hook', clientId: botId, address }),
       );
     }
-    if (path === '/signup')
-      return answer(request, () => signUp(toby, request, remoteAddress, options, attempts));
+    if (path === '/signup') {
+      return answer(
+        request,
+        () => signUp(toby, request, address, options, attempts),
+        (error) => toby.refuse(error, { via: 'signup', address }),
+      );
+    }
     return undefined;
   };
 }
 
-async function answer(request: Request, handle: () => Promise<number>): Promise<Response> {
-  if (request.method !== 'POST') return reply(405, 'only POST is understood here', { allow: 'POST' });
+async function answer(
+  request: Request,
+  handle: () => Promise<number>,
+  refuse: (error: unknown) => Refusal,
+): Promise<Response> {
   try {
+    if (request.method !== 'POST') throw new Refusal(405, 'only POST is understood here');
     return reply(await handle());
   } catch (error) {
-    if (error instanceof Refusal) return reply(error.status, error.message);
-    return reply(503, 'the server could not store this; try again later');
+    const { status, message } = refuse(error);
+    return reply(status, message);
   }
 }
 
@@ -155,8 +166,8 @@ function part(value: string | undefined): string {
   }
 }
 
-function reply(status: number, error?: string, headers: Record<string, string> = {}): Response {
+function reply(status: number, error?: string): Response {
   const body: { status: number; error?: string } = { status };
   if (error !== undefined) body.error = error;
-  return Response.json(body, { status: status as RefusalStatus, headers });
+  return Response.json(body, { status, headers: status === 405 ? { allow: 'POST' } : {} });
 }

@@ -4,5 +4,5 @@ export { Accounts, type BotRecord } from './accounts.ts';
 export { TobyExtension, type TobyOptions } from './extension.ts';
 export { type TobyHttpHandler, type TobyHttpOptions, tobyHttp } from './http.ts';
 export { DEFAULT_TOBY_LIMITS, type TobyLimits } from './limits.ts';
-export { Refusal, type RefusalStatus } from './refusal.ts';
+export { Refusal, type RefusalStatus, type RefusedRequest } from './refusal.ts';
 export { type SecretHasher, scryptHasher } from './secrets.ts';

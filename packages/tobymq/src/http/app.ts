@@ -4,7 +4,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import { plainAddress } from '../authz/addresses.ts';
 import { prometheusText } from '../metrics/prometheus.ts';
 import type { Server } from '../server.ts';
 import { ApiError, newRouter } from './api.ts';
@@ -21,8 +23,21 @@ export function createApp(
 ): OpenAPIHono {
   const app = newRouter();
   app.onError((error, context) => {
-    if (error instanceof ApiError)
-      return context.json({ error: error.message, code: error.code }, error.status);
+    if (error instanceof ApiError) {
+      const { status, code, message } = error;
+      if (status === 401) {
+        const isMissing = context.req.header('authorization') === undefined;
+        const reason = isMissing ? 'the token is missing' : 'the token is wrong';
+        server.requestRefused({
+          via: 'api',
+          status,
+          reason,
+          address: addressOf(context),
+          path: context.req.path,
+        });
+      }
+      return context.json({ error: message, code }, status);
+    }
     // Such as a body that is no JSON, or does not say that it is.
     if (error instanceof HTTPException)
       return context.json({ error: error.message, code: 'TOBYMQ_REQUEST_INVALID' }, error.status);
@@ -37,7 +52,7 @@ export function createApp(
   );
 
   app.use('*', async (context, next) => {
-    const response = server.tobyHttp?.(context.req.raw, getConnInfo(context).remote.address ?? '');
+    const response = server.tobyHttp?.(context.req.raw, addressOf(context));
     if (response === undefined) await next();
     return response;
   });
@@ -62,6 +77,10 @@ export function createApp(
     app.route('/api/v1', routes(server));
   }
   return app;
+}
+
+function addressOf(context: Context): string {
+  return plainAddress(getConnInfo(context).remote.address ?? '');
 }
 
 /** Compares without telling by its time how much was right. */

@@ -1,6 +1,7 @@
 // Where the HTTP API is served: beside a WebSocket listener of the same address, or on a port of its own.
 
 import type { RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { plainAddress } from '../authz/addresses.ts';
 import { ConfigError } from '../config/errors.ts';
@@ -15,6 +16,7 @@ import { createApp } from './app.ts';
 export type ServedHttp = HttpConfig & { readonly token: string };
 
 export class HttpService {
+  readonly #server: Server;
   readonly #config: ServedHttp;
   readonly #listener: ReturnType<typeof getRequestListener>;
   #front: Front | undefined;
@@ -22,6 +24,7 @@ export class HttpService {
   #url = '';
 
   constructor(server: Server, config: ServedHttp) {
+    this.#server = server;
     this.#config = config;
     this.#listener = getRequestListener(createApp(server, config).fetch);
   }
@@ -35,13 +38,17 @@ export class HttpService {
     const { host, port } = this.#config;
     const shared = listeners.find((listener) => shares(listener, host, port));
     // A listener for everybody that shares its port serves the API to this machine only, if that was asked for.
-    const pages = shared && shared.listener.host !== host ? onlyLocal(this.#listener) : this.#listener;
+    const pages = shared && shared.listener.host !== host ? this.#onlyLocal : this.#listener;
     for (const listener of listeners) listener.setPages(listener === shared ? pages : undefined);
     if (shared) {
       await this.#closeOwn();
       this.#url = `http://${endpoint(host, shared.addresses[0]?.port ?? port)}`;
     } else if (!this.#front) {
-      const httpHost = new HttpHost();
+      const refused = (address: string, reason: string): void =>
+        this.#server.connectionRefused('http', address, reason);
+      const httpHost = new HttpHost((socket, reason) =>
+        refused(plainAddress((socket as Socket).remoteAddress ?? 'unknown'), reason),
+      );
       httpHost.setPages(this.#listener);
       const place = {
         type: 'tcp' as const,
@@ -61,12 +68,23 @@ export class HttpService {
       this.#front = await Front.open(
         place,
         { proxyProtocol: undefined, noDelay: true },
-        { socket: (socket) => httpHost.accept(socket), refused: () => {} },
+        { socket: (socket) => httpHost.accept(socket), refused },
       );
       this.#host = httpHost;
       this.#url = `http://${endpoint(host, this.#front.addresses[0]?.port ?? port)}`;
     }
   }
+
+  /** Lets requests of this machine through, and nobody else's. */
+  readonly #onlyLocal: RequestListener = (request, response) => {
+    const address = plainAddress(request.socket.remoteAddress ?? '');
+    if (isLoopback(address)) return this.#listener(request, response);
+    const reason = 'the HTTP API is served to this machine only';
+    this.#server.requestRefused({ via: 'api', status: 403, reason, address });
+    response.writeHead(403, { 'content-type': 'text/plain; charset=utf-8' });
+    response.end('The HTTP API is served to this machine only; set http.host to change that.\n');
+    return undefined;
+  };
 
   async #closeOwn(): Promise<void> {
     await this.#front?.close();
@@ -94,14 +112,4 @@ function shares({ listener, addresses }: OpenListener, host: string, port: numbe
 function collides({ listener, addresses }: OpenListener, host: string, port: number): boolean {
   const isSame = listener.host === host || everyAddress.has(listener.host) || everyAddress.has(host);
   return isSame && port !== 0 && addresses.some((address) => address.port === port);
-}
-
-/** Lets requests of this machine through, and nobody else's. */
-function onlyLocal(pages: RequestListener): RequestListener {
-  return (request, response) => {
-    if (isLoopback(plainAddress(request.socket.remoteAddress ?? ''))) return pages(request, response);
-    response.writeHead(403, { 'content-type': 'text/plain; charset=utf-8' });
-    response.end('The HTTP API is served to this machine only; set http.host to change that.\n');
-    return undefined;
-  };
 }

@@ -143,6 +143,16 @@ export const metricFamilies: readonly MetricFamily[] = [
     read: (_, { refusedByBan }) => refusedByBan,
   },
   {
+    name: 'tobymq_requests_refused_total',
+    kind: 'counter',
+    help: 'Requests that were refused: to the HTTP API, web hooks, sign-ups, and those of bots.',
+    labels: ['via', 'status'],
+    read: (_, { refusedRequests }) =>
+      [...refusedRequests].flatMap(([via, byStatus]) =>
+        [...byStatus].map(([status, value]) => ({ labels: { via, status: String(status) }, value })),
+      ),
+  },
+  {
     name: 'tobymq_sessions',
     kind: 'gauge',
     help: 'Sessions, connected or not.',

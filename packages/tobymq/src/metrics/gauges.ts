@@ -17,9 +17,21 @@ export interface ServerGauges {
   readonly acceptedByListener: ReadonlyMap<string, number>;
   readonly bans: number;
   readonly refusedByBan: number;
+  /** Requests that were refused: by what they came, and by status. */
+  readonly refusedRequests: ReadonlyMap<string, ReadonlyMap<number, number>>;
   readonly totals: BrokerTotals;
   readonly commit: Quantiles;
   readonly eventLoop: Quantiles;
+}
+
+/** A request over HTTP or of a bot that was refused. */
+export interface RefusedRequest {
+  readonly via: 'api' | 'bot' | 'hook' | 'signup';
+  readonly status: number;
+  readonly reason: string;
+  readonly address?: string | undefined;
+  /** Of the HTTP API. */
+  readonly path?: string | undefined;
 }
 
 const eventLoopResolutionMs = 20;
@@ -29,6 +41,7 @@ export class Gauges {
   readonly #throttle: Throttle;
   readonly #connections = new Map<string, number>();
   readonly #accepted = new Map<string, number>();
+  readonly #refusedRequests = new Map<string, Map<number, number>>();
   readonly #commits: RecordableHistogram = createHistogram();
   #commitSeconds = 0;
   #eventLoop: IntervalHistogram | undefined;
@@ -69,6 +82,12 @@ export class Gauges {
     return store;
   }
 
+  requestRefused({ via, status }: RefusedRequest): void {
+    const byStatus = this.#refusedRequests.get(via) ?? new Map<number, number>();
+    this.#refusedRequests.set(via, byStatus);
+    add(byStatus, status, 1);
+  }
+
   /** The sampling timer wakes the process 50 times a second, so it runs only once somebody reads the metrics. */
   read(broker: Broker): ServerGauges {
     if (!this.#eventLoop) {
@@ -84,6 +103,7 @@ export class Gauges {
       acceptedByListener: this.#accepted,
       bans: this.#throttle.bans().length,
       refusedByBan: this.#throttle.refusedByBan,
+      refusedRequests: this.#refusedRequests,
       totals: broker.totals(),
       commit: quantilesOf(this.#commits, (microseconds) => microseconds / 1e6, this.#commitSeconds),
       eventLoop: quantilesOf(
@@ -99,7 +119,7 @@ export class Gauges {
   }
 }
 
-function add(counts: Map<string, number>, key: string, change: number): void {
+function add<K>(counts: Map<K, number>, key: K, change: number): void {
   counts.set(key, (counts.get(key) ?? 0) + change);
 }
 
