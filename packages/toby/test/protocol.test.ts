@@ -251,6 +251,19 @@ describe('bots and sockets', () => {
     expect(await ana.request('create-bot', { id, sk: 'x' })).toMatchObject({ status: 400 });
   });
 
+  test('no bot gets the name of a user or the client id of somebody who is no bot', async () => {
+    const { server, ana } = await startAccount([], { isUser: (name) => name === 'anna' });
+    server.broker.addExtension({ name: 'guests', authenticate: () => ({ allow: true }) });
+    const device = await RawBot.connect(server.port, 'device', 'x', { clean: false, listen: false });
+    for (const id of ['anna', 'device']) {
+      expect(await ana.request('create-bot', { id, sk: 'x' })).toMatchObject({ status: 409 });
+      await expect(server.toby.signUp(id, 'x')).rejects.toMatchObject({ status: 409 });
+    }
+    device.close();
+    await expect.poll(() => server.broker.session('device')?.isConnected).toBe(false);
+    await expect(server.toby.signUp('device', 'x')).rejects.toMatchObject({ status: 409 });
+  });
+
   test('nobody removes the bots of others', async () => {
     const { server, ana } = await startAccount(['lamp']);
     await server.toby.signUp('ben', secretOf('ben'));

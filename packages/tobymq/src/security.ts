@@ -92,6 +92,11 @@ export class SecurityExtension implements Extension {
     return this.#policies.get(client.listener)?.chain.stillAccepts(client.username, identity) ?? false;
   }
 
+  /** Whether some listener has this user in a file. */
+  knows(username: string): boolean {
+    return [...this.#policies.values()].some(({ chain }) => chain.knows(username));
+  }
+
   /** What the rules say, for `explain`; undefined where there are none. */
   verdict(client: ClientInfo, action: 'publish' | 'receive', topic: string): Verdict | undefined {
     const authorizer = this.#authorizerOf(client);

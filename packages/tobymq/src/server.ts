@@ -166,6 +166,7 @@ export class Server {
     if (config.toby === undefined) return undefined;
     const { createToby } = await import('./toby.ts');
     return createToby(config.toby, this.throttle, {
+      isUser: (name) => this.#security.knows(name),
       onError: (error) => this.log.log('error', 'toby-failed', { error }),
       onRefused: (request) => this.requestRefused(request),
     });

@@ -4,7 +4,6 @@
 import { Buffer } from 'node:buffer';
 import type { AuthenticationAnswer, AuthenticationRequest } from '@tobymq/broker';
 import {
-  type RefusedRequest,
   type SecretHasher,
   TobyExtension,
   type TobyHttpHandler,
@@ -53,7 +52,7 @@ class ThrottledToby extends TobyExtension {
 export function createToby(
   config: TobyConfig,
   throttle: Throttle,
-  tell: { onError(error: unknown): void; onRefused(request: RefusedRequest): void },
+  server: Required<Pick<TobyOptions, 'isUser' | 'onError' | 'onRefused'>>,
 ): TobyService {
   const { signup, signupToken, elsewhere, queueHooks, hookSize, ...limits } = config;
   if (signup === 'invited' && signupToken === undefined) {
@@ -62,7 +61,7 @@ export function createToby(
     );
   }
   const extension = new ThrottledToby(
-    { hasher, elsewhere, ...tell, limits: { ...limits, hookBytes: hookSize } },
+    { hasher, elsewhere, ...server, limits: { ...limits, hookBytes: hookSize } },
     throttle,
   );
   const handleHttp = tobyHttp(extension, {

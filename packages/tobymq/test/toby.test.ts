@@ -1,7 +1,11 @@
 // What the server's own defences mean for bots.
 
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { RawPeer } from '@tobymq/testkit';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { hashPassword } from '../src/auth/password-hash.ts';
 import type { ConfigInput } from '../src/config/schema.ts';
 import { prometheusText } from '../src/metrics/prometheus.ts';
 import type { Server } from '../src/server.ts';
@@ -33,6 +37,20 @@ test('an address that goes on guessing the secret of a bot is banned', async () 
   await banned.expectClose();
   server.throttle.remove('address', host);
   expect((await login('geheim')).reason).toBe(0);
+});
+
+test('nobody signs up under the name of a user of the password file', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tobymq-toby-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'users.txt');
+  writeFileSync(file, `anna:${await hashPassword('geheim', 'sha512')}\n`);
+  const { server } = await serverWithAna({ authentication: [{ type: 'password-file', file }] });
+  const body = JSON.stringify({ username: 'anna', password: 'falsch' });
+  const request = new Request('http://localhost/signup', { method: 'POST', body });
+  expect((await server.tobyHttp?.(request, host))?.status).toBe(409);
+  const target = { host, port: portOf(server) };
+  const login = { clientId: 'phone', username: 'anna', password: 'geheim' };
+  expect((await connect(target, login)).reason).toBe(0);
 });
 
 test('a web hook that is refused is in the log and in the metrics', async () => {

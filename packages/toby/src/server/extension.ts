@@ -48,6 +48,8 @@ export interface TobyOptions {
   /** Who decides what a bot may do beyond its own two topics: nobody (`deny`, the default), or the server's `rules`. */
   readonly elsewhere?: 'deny' | 'rules' | undefined;
   readonly now?: (() => number) | undefined;
+  /** Whether a name is that of somebody who is no bot, and who could not come in any more if it became one's. */
+  readonly isUser?: ((name: string) => boolean) | undefined;
   /** Told about faults that have no other place to go, for example a store that fails while a socket bot is removed. */
   readonly onError?: ((error: unknown) => void) | undefined;
   /** Told about each request of a bot, web hook and sign-up that was refused. */
@@ -117,6 +119,7 @@ export class TobyExtension implements Extension {
   async signUp(name: string, secret: string): Promise<void> {
     checkBotId(name);
     checkSecret(secret);
+    this.#demandUnknown(name);
     if (this.accounts.userCount >= this.limits.accountsMax) {
       throw new Refusal(429, `this server has at most ${this.limits.accountsMax} accounts`);
     }
@@ -132,6 +135,12 @@ export class TobyExtension implements Extension {
       },
       () => this.#secrets.hash(secret),
     );
+  }
+
+  /** Refuses an id that others go by: the bot would lock them out, and come into the session that they left behind. */
+  #demandUnknown(id: string): void {
+    const isKnown = this.#options.isUser?.(id) === true || this.#running.session(id) !== undefined;
+    if (isKnown) throw new Refusal(409, `the id "${id}" is taken`);
   }
 
   get accounts(): Accounts {
@@ -306,6 +315,7 @@ export class TobyExtension implements Extension {
       limits: this.limits,
       hasher: this.#secrets,
       now: this.#now,
+      demandUnknown: (id) => this.#demandUnknown(id),
       isOnline: (id) => this.isOnline(id),
       isReachable: (id) => this.isReachable(id),
       deliver: (id, message) => this.deliver(id, message),

@@ -60,6 +60,11 @@ export class AuthenticationChain {
     return undefined;
   }
 
+  /** Whether an authenticator has this user in its file; tokens and web services cannot be asked. */
+  knows(username: string): boolean {
+    return this.#authenticators.some((each) => each.credentialOf?.(username) !== undefined);
+  }
+
   /** Would a client that was let in before still be let in? */
   stillAccepts(username: string | undefined, identity: Identity | undefined): boolean {
     const authenticator = this.#authenticators.find(({ name }) => name === identity?.via);

@@ -10,6 +10,7 @@ export const createBot: EndpointHandler = async (context, bot, fields) => {
   if (context.accounts.childCount(bot.id) >= context.limits.botsPerAccount) {
     throw new Refusal(429, `an account has at most ${context.limits.botsPerAccount} bots`);
   }
+  context.demandUnknown(id);
   await context.accounts.create(
     {
       id,
