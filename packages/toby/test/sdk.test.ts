@@ -7,10 +7,12 @@ import {
   type Certificate,
   connectBot,
   EncryptedBot,
+  type EnrolmentRequest,
   generateIdentity,
   type Json,
   KeyAuthority,
   requestEnrolment,
+  requestRotation,
   type StandardBotInfo,
 } from '../src/index.ts';
 import { secretOf, startServer, type TestServer } from './harness.ts';
@@ -225,6 +227,42 @@ test('certificates that are asked for at once have serial numbers of their own',
   await expect.poll(() => serials).toHaveLength(3);
   await authority.revoke('lamp');
   expect(serials).toEqual([1, 2, 3, 4]);
+});
+
+test('keys that were replaced are not certified again by the request that certified them first', async () => {
+  const { ana, bots } = await account('lamp');
+  const [lamp] = bots as [Bot];
+  const owner = await generateIdentity('ana');
+  const kept: Certificate[] = [];
+  const refused: unknown[] = [];
+  const begin = (certificates: readonly Certificate[]): KeyAuthority =>
+    new KeyAuthority(ana, {
+      identity: owner,
+      codeOf: () => 'code',
+      certificates,
+      onIssued: (certificate) => kept.push(certificate),
+      onRefused: (_botId, error) => refused.push(error),
+    });
+  const [first, second] = [await generateIdentity('lamp'), await generateIdentity('lamp')];
+  const recorded = await requestEnrolment(first, 'code');
+  const ask = (request: EnrolmentRequest): Promise<void> =>
+    lamp.send({ tobyKeyRequest: request as unknown as Json });
+
+  const authority = begin([]);
+  await ask(recorded);
+  await ask(await requestRotation(first, second));
+  await ask(recorded);
+  await expect.poll(() => refused).toMatchObject([{ code: 'TOBYMQ_ENROLMENT_INVALID' }]);
+  await authority.revoke('lamp');
+  authority.close();
+
+  // Whatever the order in which they were kept.
+  begin([...kept].reverse());
+  await ask(recorded);
+  await expect.poll(() => refused).toHaveLength(2);
+  await ask(await requestEnrolment(second, 'code'));
+  await expect.poll(() => refused).toMatchObject([{}, {}, { code: 'TOBYMQ_KEY_REVOKED' }]);
+  expect(kept.map(({ serial }) => serial)).toEqual([1, 2, 3]);
 });
 
 test('an encrypted bot that could not be opened hears nothing any more', async () => {

@@ -47,6 +47,8 @@ export async function requestRotation(old: Identity, next: Identity): Promise<En
 export interface EnrolmentTrust {
   readonly code?: string | undefined;
   readonly current?: Certificate | undefined;
+  /** The ids of the bot's keys that others have taken the place of. */
+  readonly replaced?: ReadonlySet<string> | undefined;
 }
 
 /** Certifies a request, or throws when its proof is wrong. */
@@ -63,6 +65,12 @@ export async function certify(
     throw new EncryptionError(
       'TOBYMQ_KEY_REVOKED',
       `the keys of "${botId}" were withdrawn; it needs new ones`,
+    );
+  }
+  if (trust.current?.publicKeys.keyId !== publicKeys.keyId && trust.replaced?.has(publicKeys.keyId)) {
+    throw new EncryptionError(
+      'TOBYMQ_ENROLMENT_INVALID',
+      `the keys of "${botId}" were replaced by others; they do not come back`,
     );
   }
   if (!(await isProven(proof, bytes, trust))) {

@@ -31,7 +31,10 @@ export interface KeyAuthorityOptions {
   readonly identity: Identity;
   /** The enrolment code that was handed over when the bot was set up; undefined for bots that may not enrol. */
   readonly codeOf: (botId: string) => string | undefined;
-  /** Certificates issued before, from wherever the program keeps them. */
+  /**
+   * All certificates issued before, from wherever the program keeps them. Bots believe none with a lower serial number
+   * than they know, and without the old ones nobody can tell which keys were replaced or withdrawn.
+   */
   readonly certificates?: readonly Certificate[] | undefined;
   /** Called for each new certificate, so that the program can keep it. */
   readonly onIssued?: ((certificate: Certificate) => void) | undefined;
@@ -50,6 +53,8 @@ export class KeyAuthority {
   readonly #bot: Bot;
   readonly #options: KeyAuthorityOptions;
   readonly #issued = new Map<string, Certificate>();
+  /** By bot: the ids of keys that others have taken the place of. */
+  readonly #replaced = new Map<string, Set<string>>();
   readonly #registration: Registration;
   /** One certificate is made after the other: two at once would have one serial number, and bots keep the first. */
   #signed: Promise<unknown> = Promise.resolve();
@@ -57,7 +62,7 @@ export class KeyAuthority {
   constructor(bot: Bot, options: KeyAuthorityOptions) {
     this.#bot = bot;
     this.#options = options;
-    for (const certificate of options.certificates ?? []) this.#issued.set(certificate.botId, certificate);
+    for (const certificate of options.certificates ?? []) this.#remember(certificate);
     this.#registration = bot.on((message) => this.#receive(message));
   }
 
@@ -82,7 +87,11 @@ export class KeyAuthority {
     try {
       const { botId } = request;
       await this.#issue(() => {
-        const trust = { code: this.#options.codeOf(botId), current: this.#issued.get(botId) };
+        const trust = {
+          code: this.#options.codeOf(botId),
+          current: this.#issued.get(botId),
+          replaced: this.#replaced.get(botId),
+        };
         return certify(this.#options.identity, request, trust, Date.now());
       });
     } catch (error) {
@@ -93,7 +102,7 @@ export class KeyAuthority {
   async #issue(sign: () => Promise<Certificate>): Promise<void> {
     const signed = this.#signed.then(async () => {
       const next = await sign();
-      this.#issued.set(next.botId, next);
+      this.#remember(next);
       return next;
     });
     this.#signed = signed.catch(() => undefined);
@@ -102,6 +111,17 @@ export class KeyAuthority {
     // All of them, because the newcomer knows none yet.
     const tobyCertificates = [...this.#issued.values()] as unknown as Json;
     await this.#bot.send({ tobyCertificates }, [KEYS_TAG]);
+  }
+
+  #remember(certificate: Certificate): void {
+    const { botId } = certificate;
+    const known = this.#issued.get(botId);
+    const isNewer = known === undefined || certificate.serial > known.serial;
+    if (isNewer) this.#issued.set(botId, certificate);
+    const before = isNewer ? known : certificate;
+    if (before === undefined) return;
+    const replaced = this.#replaced.get(botId) ?? new Set<string>();
+    this.#replaced.set(botId, replaced.add(before.publicKeys.keyId));
   }
 }
 
