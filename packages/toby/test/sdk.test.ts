@@ -133,6 +133,20 @@ describe('ask', () => {
   });
 });
 
+test('each of the messages that are sent at once with one ack is answered', async () => {
+  const { bots } = await account('asker');
+  const [asker] = bots as [Bot];
+  await asker.follow(['reply:mine']);
+  const options = { ack: 'reply:mine', timeoutMs: 2_000 };
+  await Promise.all([asker.send('one', [], options), asker.send('two', [], options)]);
+  const aborted = AbortSignal.abort(new Error('changed my mind'));
+  const outcomes = await Promise.allSettled([
+    asker.send('three', [], options),
+    asker.send('four', [], { ...options, signal: aborted }),
+  ]);
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+});
+
 test('a refusal rejects with its status', async () => {
   const { ana, bots } = await account('lamp');
   await expect(ana.createBot('lamp', 'x')).rejects.toMatchObject({

@@ -148,13 +148,11 @@ export class Bot {
       signal: options.signal,
       what: `the question to ${tags.join(', ')}`,
     });
-    const sent = this.send(payload, tags, { ...options, ack: tag }).catch((error) =>
-      this.#replies.fail(tag, error),
-    );
+    const sent = this.send(payload, tags, { ...options, ack: tag }).catch(reply.fail);
     try {
       // Both are heard from now on: without a connection they time out together. And the server's answer has the same
       // tag, which is not free before it has come.
-      const [message] = await Promise.all([reply, sent]);
+      const [message] = await Promise.all([reply.message, sent]);
       this.#replyTags.release(tag);
       return message;
     } catch (error) {
@@ -365,10 +363,8 @@ export class Bot {
     // Before anything waits for the answer: what is no JSON throws here.
     const text = JSON.stringify({ ...body, ack });
     const answer = this.#answers.wait(ack, { timeoutMs, signal: options.signal, what: `"${endpoint}"` });
-    this.client
-      .publish(requestTopic(this.id, endpoint), text, { qos: 1 })
-      .catch((error) => this.#answers.fail(ack, error));
-    const { payload } = await answer;
+    this.client.publish(requestTopic(this.id, endpoint), text, { qos: 1 }).catch(answer.fail);
+    const { payload } = await answer.message;
     const { status, error } = (payload ?? {}) as { status?: unknown; error?: unknown };
     if (typeof status === 'number' && status >= 400) {
       throw new TobyError('TOBYMQ_TOBY_REFUSED', `${endpoint}: ${String(error)}`, status);

@@ -4,7 +4,14 @@
 import type { BotMessage } from '../protocol.ts';
 import { TobyError } from './errors.ts';
 
-interface Waiting {
+/** A call that waits. */
+export interface Waiting {
+  readonly message: Promise<BotMessage>;
+  /** Ends the call, when what it waits for could not even be asked for. */
+  readonly fail: (error: unknown) => void;
+}
+
+interface Settlers {
   readonly resolve: (message: BotMessage) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -17,49 +24,53 @@ export interface WaitOptions {
 }
 
 export class Pending {
-  readonly #waiting = new Map<string, Waiting>();
+  /** Calls may share a tag that the program has chosen; what comes is for the one that waits longest. */
+  readonly #waiting = new Map<string, Set<Settlers>>();
 
   /** The next message that `settle` is called with for this tag. */
-  wait(tag: string, options: WaitOptions): Promise<BotMessage> {
+  wait(tag: string, options: WaitOptions): Waiting {
     const { timeoutMs, signal, what } = options;
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => finish(() => reject(signal?.reason));
+    let fail: Waiting['fail'] = () => {};
+    const message = new Promise<BotMessage>((resolve, reject) => {
+      const onAbort = (): void => settlers.reject(signal?.reason);
       const timer = setTimeout(() => {
-        finish(() =>
-          reject(new TobyError('TOBYMQ_TOBY_TIMEOUT', `no answer to ${what} within ${timeoutMs} ms`)),
-        );
+        settlers.reject(new TobyError('TOBYMQ_TOBY_TIMEOUT', `no answer to ${what} within ${timeoutMs} ms`));
       }, timeoutMs);
       const finish = (settle: () => void): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
-        this.#waiting.delete(tag);
+        this.#remove(tag, settlers);
         settle();
       };
+      const settlers: Settlers = {
+        resolve: (answer) => finish(() => resolve(answer)),
+        reject: (error) => finish(() => reject(error)),
+      };
+      fail = settlers.reject;
       if (signal?.aborted === true) {
-        finish(() => reject(signal.reason));
+        settlers.reject(signal.reason);
         return;
       }
       signal?.addEventListener('abort', onAbort);
-      this.#waiting.set(tag, {
-        resolve: (message) => finish(() => resolve(message)),
-        reject: (error) => finish(() => reject(error)),
-      });
+      this.#waiting.set(tag, (this.#waiting.get(tag) ?? new Set()).add(settlers));
     });
+    return { message, fail };
   }
 
   /** Gives a message to whoever waits for its tag; false when nobody does. */
   settle(tag: string, message: BotMessage): boolean {
-    const waiting = this.#waiting.get(tag);
-    waiting?.resolve(message);
-    return waiting !== undefined;
-  }
-
-  /** Fails one call, when it could not even be sent. */
-  fail(tag: string, error: unknown): void {
-    this.#waiting.get(tag)?.reject(error);
+    const [first] = this.#waiting.get(tag) ?? [];
+    first?.resolve(message);
+    return first !== undefined;
   }
 
   failAll(error: Error): void {
-    for (const waiting of [...this.#waiting.values()]) waiting.reject(error);
+    for (const calls of [...this.#waiting.values()]) for (const { reject } of [...calls]) reject(error);
+  }
+
+  #remove(tag: string, settlers: Settlers): void {
+    const calls = this.#waiting.get(tag);
+    calls?.delete(settlers);
+    if (calls?.size === 0) this.#waiting.delete(tag);
   }
 }
