@@ -5,6 +5,7 @@ import type { LogFields } from '@tobymq/broker';
 import type { LogConfig } from '../config/schema.ts';
 import { mosquittoVersion } from '../mosquitto/version.ts';
 import type { LogEvent, LogFormat } from './log.ts';
+import { printable } from './printable.ts';
 import { strftime } from './strftime.ts';
 
 type Kind = NonNullable<LogConfig['types']>[number];
@@ -31,7 +32,7 @@ export function mosquittoFormat({
   return (event) => {
     const lines = wordingOf(event).filter(({ kind }) => wanted.has(kind));
     return lines.map(({ kind, text }) => ({
-      text: `${stamp(timestamp, event.time)}${text}`,
+      text: `${stamp(timestamp, event.time)}${printable(text)}`,
       topic: topics[kind],
     }));
   };

@@ -2,6 +2,7 @@
 
 import { styleText } from 'node:util';
 import type { LogEvent, LogFormat } from './log.ts';
+import { printable } from './printable.ts';
 
 const styles = { error: 'red', warn: 'yellow', info: 'green', debug: 'blue', trace: 'gray' } as const;
 const topics = { error: 'E', warn: 'W', info: 'I', debug: 'D', trace: 'D' } as const;
@@ -30,7 +31,6 @@ function clock(time: number): string {
 }
 
 function show(value: unknown): string {
-  if (value instanceof Error) return JSON.stringify(value.message);
-  if (typeof value !== 'string') return JSON.stringify(value);
-  return /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+  if (typeof value === 'string' && /^[^\s"=]+$/.test(value)) return printable(value);
+  return printable(JSON.stringify(value instanceof Error ? value.message : value));
 }
