@@ -210,6 +210,25 @@ test('an answer of a web service is remembered no longer than it counts', async 
   expect(asked.length).toBe(3);
 });
 
+test('the answer of a web service that does not end is read no further than it may be long', async () => {
+  const service = createServer((_request, response) => {
+    const more = (): void => {
+      while (response.write('x'.repeat(10_000)));
+    };
+    response.on('drain', more);
+    more();
+  }).listen(0, host);
+  await once(service, 'listening');
+  onTestFinished(() => void service.close());
+  const url = `http://${host}:${(service.address() as AddressInfo).port}`;
+  const { login } = await serverWith([{ type: 'http', url, timeout: '1s' }]);
+  const { reason, reasonString } = await login('anna', 'geheim');
+  expect([reason, reasonString]).toEqual([0x88, 'the answer of the authentication service is too long']);
+  const open = (): Promise<number> =>
+    new Promise((resolve) => service.getConnections((_error, count) => resolve(count)));
+  await expect.poll(open).toBe(0);
+});
+
 test.each([
   ['answers with an error', () => ({ status: 500 }), 0x88],
   ['answers something else', () => ({ status: 200, json: { hello: 1 } }), 0x88],

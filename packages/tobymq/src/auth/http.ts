@@ -91,8 +91,8 @@ async function read(response: Response): Promise<AuthenticationAnswer> {
   if (response.status === 401 || response.status === 403)
     return denied('denied by the authentication service');
   if (response.status !== 200) return unavailable(`the authentication service answered ${response.status}`);
-  const text = await response.text();
-  if (text.length > bodyMax) return unavailable('the answer of the authentication service is too long');
+  const text = await textOf(response);
+  if (text === undefined) return unavailable('the answer of the authentication service is too long');
   const parsed = answerSchema.safeParse(parseJson(text));
   if (!parsed.success)
     return unavailable('the answer of the authentication service is not what was expected');
@@ -106,6 +106,18 @@ async function read(response: Response): Promise<AuthenticationAnswer> {
     identity,
     expiresAt: expiresAt === undefined ? undefined : expiresAt * 1000,
   };
+}
+
+/** Read piece by piece, so that an answer without an end is held no longer than it can be one; undefined for those. */
+async function textOf(response: Response): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.byteLength;
+    if (length > bodyMax) return undefined;
+    chunks.push(chunk);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 function parseJson(text: string): unknown {
