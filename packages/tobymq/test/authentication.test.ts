@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash, createHmac, generateKeyPairSync, pbkdf2Sync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server as HttpServer } from 'node:http';
+import { createServer, type Server as HttpServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -208,6 +208,22 @@ test('an answer of a web service is remembered no longer than it counts', async 
   expect(disconnect.body[0]).toBe(0xa0);
   await login('anna', 'geheim');
   expect(asked.length).toBe(3);
+});
+
+test('a web service is asked about a few clients at a time, and in the end about all', async () => {
+  const held: ServerResponse[] = [];
+  const service = createServer((_request, response) => void held.push(response)).listen(0, host);
+  await once(service, 'listening');
+  onTestFinished(() => service.closeAllConnections());
+  onTestFinished(() => void service.close());
+  const url = `http://${host}:${(service.address() as AddressInfo).port}`;
+  const { login } = await serverWith([{ type: 'http', url, parallel: 2 }]);
+  const logins = [1, 2, 3, 4, 5].map((n) => login('anna', 'geheim', `c${n}`));
+  for (const count of [2, 2, 2, 2, 1]) {
+    await expect.poll(() => held.length, { interval: 5 }).toBe(count);
+    held.shift()?.writeHead(204).end();
+  }
+  expect((await Promise.all(logins)).map(({ reason }) => reason)).toEqual([0, 0, 0, 0, 0]);
 });
 
 test('the answer of a web service that does not end is read no further than it may be long', async () => {

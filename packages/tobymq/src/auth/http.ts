@@ -4,6 +4,9 @@
 //
 // and answers 200 with `{"result": "allow" | "deny" | "ignore", "superuser", "roles", "acl", "expiresAt"}` (only the
 // result is needed), 204 to allow, 401 or 403 to deny. Anything else, and silence, is a refusal for now: 0x88.
+//
+// When thousands of clients come at once, the service is asked about some of them at a time: a slow one would be asked by
+// as many connections as there are clients, and each takes a file of this process.
 
 import { createHmac, randomBytes } from 'node:crypto';
 import type { AuthenticationAnswer, AuthenticationRequest } from '@tobymq/broker';
@@ -11,6 +14,7 @@ import { ReasonCode } from '@tobymq/codec';
 import { z } from 'zod';
 import type { HttpAuthConfig } from '../config/schema-auth.ts';
 import type { Authenticator, Identity } from './authenticator.ts';
+import { FairQueue } from './fair-queue.ts';
 
 const filters = z.array(z.string()).default([]);
 const answerSchema = z.object({
@@ -31,10 +35,12 @@ export class HttpAuthenticator implements Authenticator {
   readonly name = 'http';
   readonly #config: HttpAuthConfig;
   readonly #key = randomBytes(32);
+  readonly #turns: FairQueue;
   readonly #remembered = new Map<string, { readonly answer: AuthenticationAnswer; readonly until: number }>();
 
   constructor(config: HttpAuthConfig) {
     this.#config = config;
+    this.#turns = new FairQueue(config.parallel);
   }
 
   authenticate(request: AuthenticationRequest): AuthenticationAnswer | Promise<AuthenticationAnswer> {
@@ -50,21 +56,16 @@ export class HttpAuthenticator implements Authenticator {
     const key = createHmac('sha256', this.#key).update(body).digest('base64');
     const known = this.#remembered.get(key);
     if (known && known.until > performance.now()) return known.answer;
-    return this.#ask(body, key);
+    return this.#ask(body, key, request.remoteAddress);
   }
 
-  async #ask(body: string, key: string): Promise<AuthenticationAnswer> {
-    const { url, headers, timeout, cache } = this.#config;
+  async #ask(body: string, key: string, address: string): Promise<AuthenticationAnswer> {
+    const { url, timeout, cache } = this.#config;
     let answer: AuthenticationAnswer;
     try {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body,
-        redirect: 'error',
-        signal: AbortSignal.timeout(timeout * 1000),
-      });
-      answer = await read(response);
+      // Whoever has waited too long for its turn asks no more.
+      const signal = AbortSignal.timeout(timeout * 1000);
+      answer = await this.#turns.run(address, () => this.#post(body, signal));
     } catch (error) {
       const why =
         error instanceof Error
@@ -81,6 +82,18 @@ export class HttpAuthenticator implements Authenticator {
       this.#remembered.set(key, { answer, until: performance.now() + Math.min(cache * 1000, leftMs) });
     }
     return answer;
+  }
+
+  async #post(body: string, signal: AbortSignal): Promise<AuthenticationAnswer> {
+    const { url, headers } = this.#config;
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body,
+      redirect: 'error',
+      signal,
+    });
+    return read(response);
   }
 }
 

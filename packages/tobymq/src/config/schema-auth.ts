@@ -33,6 +33,15 @@ const http = z
       .describe('Where the question is posted to, as JSON.'),
     headers: z.record(z.string(), z.string()).default({}).describe('Headers to send along.'),
     timeout: duration({ min: 0.1, max: 60 }).default(5).describe('How long the answer may take.'),
+    parallel: z
+      .number()
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(100)
+      .describe(
+        'How many clients the service is asked about at once; the others wait for their turn, no longer than `timeout`.',
+      ),
     cache: duration().default(0).describe('How long a positive answer is remembered.'),
   })
   .describe('Asks a web service of yours.');
