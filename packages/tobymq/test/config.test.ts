@@ -196,6 +196,21 @@ test('settings written as a file are read as the same settings', () => {
   expect(loadConfig(file(toYaml(config)))).toEqual(config);
 });
 
+test('the reference names the default of durations, sizes and counts as they are written', () => {
+  const page = configurationReference();
+  for (const row of [
+    '| `stopDeadline` | duration | `10s` |',
+    '| `cache` | duration | `5m` |',
+    '| `sessionExpiry` | duration | `never` |',
+    '| `packetSize` | size | `16MiB` |',
+    '| `memory` | size | `unlimited` |',
+    '| `queuedMessages` | whole number or `unlimited` | `1000` |',
+    '| `retainedMessages` | whole number or `unlimited` | `unlimited` |',
+  ]) {
+    expect(page).toContain(row);
+  }
+});
+
 test.each([
   ['configuration.md', configurationReference],
   ['mosquitto-conf.md', mosquittoReference],

@@ -3,12 +3,14 @@
 
 import { z } from 'zod';
 import { configSchema } from './schema.ts';
+import { durationText, sizeText } from './units.ts';
 
 /** What this needs of JSON Schema. */
 interface Schema {
   readonly type?: string | readonly string[];
   readonly description?: string;
   readonly default?: unknown;
+  readonly unit?: 'duration' | 'size';
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -38,6 +40,11 @@ export function configurationReference(): string {
     io: 'input',
     unrepresentable: 'any',
     reused: 'inline',
+    override: ({ zodSchema, jsonSchema }) => {
+      // zod leaves the defaults of durations, sizes and counts out: they are what the value becomes, not what is written.
+      const { def } = zodSchema._zod;
+      if (def.type === 'default') jsonSchema.default = def.defaultValue as typeof jsonSchema.default;
+    },
   }) as Schema;
   const lines: string[] = [];
   section(schema, '', 2, lines);
@@ -95,11 +102,14 @@ function isSection(schema: Schema): boolean {
 }
 
 function typeOf(schema: Schema): string {
+  if (schema.unit) return schema.unit;
   if (schema.enum) return schema.enum.map((value) => `\`${String(value)}\``).join(' \\| ');
   if (schema.const !== undefined) return `\`${String(schema.const)}\``;
   const alternatives = schema.anyOf ?? schema.oneOf;
   if (alternatives) return [...new Set(alternatives.map(typeOf))].join(' or ');
   if (schema.items) return `list of ${typeOf(schema.items)}`;
+  if (typeof schema.type === 'object')
+    return schema.type.map((type) => typeOf({ ...schema, type })).join(' or ');
   switch (schema.type) {
     case 'string':
       return 'text';
@@ -115,10 +125,13 @@ function typeOf(schema: Schema): string {
 }
 
 function defaultOf(schema: Schema): string {
-  if (schema.default === undefined) return '';
   // JSON has no infinity; zod writes null for it.
-  if (schema.default === null) return '`unlimited`';
-  return `\`${cell(JSON.stringify(schema.default))}\``;
+  const value = schema.default === null ? Number.POSITIVE_INFINITY : schema.default;
+  if (value === undefined) return '';
+  if (typeof value === 'number' && schema.unit === 'duration') return `\`${durationText(value)}\``;
+  if (typeof value === 'number' && (schema.unit === 'size' || !Number.isFinite(value)))
+    return `\`${sizeText(value)}\``;
+  return `\`${cell(JSON.stringify(value))}\``;
 }
 
 function cell(text: string): string {

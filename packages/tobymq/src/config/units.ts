@@ -42,6 +42,36 @@ export function parseSize(value: string | number): number | undefined {
   return Math.floor(Number(match[1]) * (bytesPer[(match[2] ?? 'b').toLowerCase()] as number));
 }
 
+/** The shortest text that `parseDuration` reads as these seconds. */
+export function durationText(seconds: number): string {
+  if (!Number.isFinite(seconds)) return 'never';
+  if (seconds % 1 !== 0) return `${seconds * 1000}ms`;
+  return (
+    inLargest(seconds, [
+      ['d', 86_400],
+      ['h', 3600],
+      ['m', 60],
+    ]) ?? `${seconds}s`
+  );
+}
+
+/** The shortest text that `parseSize` reads as these bytes. */
+export function sizeText(bytes: number): string {
+  if (!Number.isFinite(bytes)) return 'unlimited';
+  return (
+    inLargest(bytes, [
+      ['GiB', 1024 ** 3],
+      ['MiB', 1024 ** 2],
+      ['KiB', 1024],
+    ]) ?? String(bytes)
+  );
+}
+
+function inLargest(value: number, units: readonly (readonly [string, number])[]): string | undefined {
+  const unit = value > 0 ? units.find(([, each]) => value % each === 0) : undefined;
+  return unit && `${value / unit[1]}${unit[0]}`;
+}
+
 export interface Range {
   readonly min?: number;
   readonly max?: number;
@@ -49,17 +79,20 @@ export interface Range {
 
 /** A duration in the configuration; its value is in seconds. */
 export function duration({ min = 0, max = Number.POSITIVE_INFINITY }: Range = {}) {
-  return z.union([z.string(), z.number()], { error: durationExpected }).transform((value, context) => {
-    const seconds = parseDuration(value);
-    if (seconds !== undefined && seconds >= min && seconds <= max) return seconds;
-    const bounds = Number.isFinite(max)
-      ? ` from ${min} s to ${max} s`
-      : min > 0
-        ? ` of at least ${min} s`
-        : '';
-    context.issues.push({ code: 'custom', input: value, message: `${durationExpected}${bounds}` });
-    return z.NEVER;
-  });
+  return z
+    .union([z.string(), z.number()], { error: durationExpected })
+    .transform((value, context) => {
+      const seconds = parseDuration(value);
+      if (seconds !== undefined && seconds >= min && seconds <= max) return seconds;
+      const bounds = Number.isFinite(max)
+        ? ` from ${min} s to ${max} s`
+        : min > 0
+          ? ` of at least ${min} s`
+          : '';
+      context.issues.push({ code: 'custom', input: value, message: `${durationExpected}${bounds}` });
+      return z.NEVER;
+    })
+    .meta({ unit: 'duration' });
 }
 
 const durationExpected = 'expected a duration such as 30s, 5m, 2h or never';
@@ -67,17 +100,20 @@ const sizeExpected = 'expected a size such as 2000, 64KiB, 2MB or unlimited';
 
 /** A size in the configuration; its value is in bytes. */
 export function size({ min = 0, max = Number.POSITIVE_INFINITY }: Range = {}) {
-  return z.union([z.string(), z.number()], { error: sizeExpected }).transform((value, context) => {
-    const bytes = parseSize(value);
-    if (bytes !== undefined && bytes >= min && bytes <= max) return bytes;
-    const bounds = Number.isFinite(max)
-      ? ` from ${min} to ${max} bytes`
-      : min > 0
-        ? ` of at least ${min} bytes`
-        : '';
-    context.issues.push({ code: 'custom', input: value, message: `${sizeExpected}${bounds}` });
-    return z.NEVER;
-  });
+  return z
+    .union([z.string(), z.number()], { error: sizeExpected })
+    .transform((value, context) => {
+      const bytes = parseSize(value);
+      if (bytes !== undefined && bytes >= min && bytes <= max) return bytes;
+      const bounds = Number.isFinite(max)
+        ? ` from ${min} to ${max} bytes`
+        : min > 0
+          ? ` of at least ${min} bytes`
+          : '';
+      context.issues.push({ code: 'custom', input: value, message: `${sizeExpected}${bounds}` });
+      return z.NEVER;
+    })
+    .meta({ unit: 'size' });
 }
 
 /** A whole number, or `unlimited`, which becomes infinity. */
