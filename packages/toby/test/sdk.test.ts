@@ -147,6 +147,28 @@ test('each of the messages that are sent at once with one ack is answered', asyn
   expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
 });
 
+test('what was not answered in time is not sent when the connection comes back', async () => {
+  const { server, ana } = await account();
+  await ana.createBot('switch', secretOf('switch'));
+  const sender = await connectBot(server.url, {
+    id: 'switch',
+    secret: secretOf('switch'),
+    reconnect: { min: '1 h', jitter: 'none' },
+  });
+  onTestFinished(() => sender.close());
+  const heard: unknown[] = [];
+  ana.on(({ payload }) => void heard.push(payload));
+  const states = sender.client.states();
+  server.broker.kick('switch');
+  for await (const { state } of states) if (state !== 'connected') break;
+  await expect(sender.send('open the door', [], { timeoutMs: 30 })).rejects.toMatchObject({
+    code: 'TOBYMQ_TOBY_TIMEOUT',
+  });
+  sender.client.retryNow();
+  await sender.send('hello', []);
+  expect(heard).toEqual(['hello']);
+});
+
 test('a refusal rejects with its status', async () => {
   const { ana, bots } = await account('lamp');
   await expect(ana.createBot('lamp', 'x')).rejects.toMatchObject({
@@ -186,6 +208,26 @@ test('closing ends loops and rejects what waits', async () => {
   await lamp.close();
   expect(await loop).toEqual({ done: true, value: undefined });
   await expect(question).rejects.toMatchObject({ code: 'TOBYMQ_TOBY_CLOSED' });
+});
+
+test('a bot that was removed ends, also where the server lets everybody in', async () => {
+  const { server, ana } = await account();
+  server.broker.addExtension({ name: 'guests', authenticate: () => ({ allow: true }) });
+  await ana.createBot('lamp', secretOf('lamp'));
+  const errors: unknown[] = [];
+  const lamp = await connectBot(server.url, {
+    id: 'lamp',
+    secret: secretOf('lamp'),
+    reconnect: { min: '10 ms' },
+    onError: (error) => errors.push(error),
+  });
+  onTestFinished(() => lamp.close());
+  const loop = lamp.messages().next();
+  await ana.removeBot('lamp');
+  await expect(loop).rejects.toMatchObject({ code: 'TOBYMQ_SUBSCRIBE_REFUSED' });
+  expect(errors).toMatchObject([{ code: 'TOBYMQ_SUBSCRIBE_REFUSED' }]);
+  await expect(lamp.send('hello?')).rejects.toMatchObject({ code: 'TOBYMQ_CLOSED' });
+  expect(await lamp.messages().next()).toEqual({ done: true, value: undefined });
 });
 
 test('encrypted bots read each other, and the server reads nothing', async () => {

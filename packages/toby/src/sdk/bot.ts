@@ -60,20 +60,26 @@ export async function connectBot(url: string, options: BotOptions): Promise<Bot>
   const { id, secret, keepMessages, requestTimeoutMs, waitingMessagesMax, onError, session, ...rest } =
     options;
   const report = onError ?? ((error) => console.error(error));
+  const inbox = inboxTopic(id);
+  let bot: Bot | undefined;
   const client = await connect(url, {
     ...rest,
     clientId: id,
     credentials: { username: id, password: secret },
     session: keepMessages === undefined ? (session ?? {}) : { ...session, keep: keepMessages },
-    onError: report,
+    onError: (error) => {
+      report(error);
+      if (error.code === 'TOBYMQ_SUBSCRIBE_REFUSED' && error.topic === inbox) bot?.shutOut(error);
+    },
   });
-  const bot = new Bot(client, id, requestTimeoutMs ?? 10_000, waitingMessagesMax ?? 10_000, report);
+  const opened = new Bot(client, id, requestTimeoutMs ?? 10_000, waitingMessagesMax ?? 10_000, report);
   try {
-    await client.on(inboxTopic(id), (message) => bot.receive(message.text), { qos: 1 });
+    await client.on(inbox, (message) => opened.receive(message.text), { qos: 1 });
   } catch (error) {
     await client.close();
     throw error;
   }
+  bot = opened;
   bot.opened();
   return bot;
 }
@@ -269,6 +275,12 @@ export class Bot {
     this.#endWithClient().catch(this.#report);
   }
 
+  /** @internal The inbox is closed to it: it was removed, and who came in under its name is any client of the server. */
+  shutOut(error: Error): void {
+    this.#end(error, error);
+    this.client.close().catch(this.#report);
+  }
+
   /** @internal A message came into the inbox. */
   receive(text: string): void {
     let message: BotMessage;
@@ -363,8 +375,15 @@ export class Bot {
     // Before anything waits for the answer: what is no JSON throws here.
     const text = JSON.stringify({ ...body, ack });
     const answer = this.#answers.wait(ack, { timeoutMs, signal: options.signal, what: `"${endpoint}"` });
-    this.client.publish(requestTopic(this.id, endpoint), text, { qos: 1 }).catch(answer.fail);
-    const { payload } = await answer.message;
+    const withdrawal = new AbortController();
+    this.client
+      .publish(requestTopic(this.id, endpoint), text, { qos: 1, signal: withdrawal.signal })
+      .catch(answer.fail);
+    // What the program was told to have failed must not be done once there is a connection again.
+    const { payload } = await answer.message.catch((error: unknown) => {
+      withdrawal.abort(error);
+      throw error;
+    });
     const { status, error } = (payload ?? {}) as { status?: unknown; error?: unknown };
     if (typeof status === 'number' && status >= 400) {
       throw new TobyError('TOBYMQ_TOBY_REFUSED', `${endpoint}: ${String(error)}`, status);
