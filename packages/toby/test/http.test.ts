@@ -6,6 +6,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { type RefusedRequest, type TobyHttpOptions, tobyHttp } from '../src/server/index.ts';
 import { networkOf } from '../src/server/network.ts';
 import { quickHasher, secretOf, startAccount, startServer, type TestServer } from './harness.ts';
+import { RawBot } from './raw-bot.ts';
 
 /** Serves the handler with nothing but node:http, as any program could. */
 async function serveHttp(server: TestServer, options: TobyHttpOptions = {}): Promise<string> {
@@ -156,13 +157,27 @@ test('a form with very many fields does not hold up the server', async () => {
   expect(payload).toMatchObject({ f0: ['', 'again'], f1: '' });
 });
 
+test('a hasher is told from where a secret comes', async () => {
+  const from: string[] = [];
+  const verify = (hash: string, secret: string, address: string): Promise<boolean> => {
+    from.push(address);
+    return quickHasher.verify(hash, secret, address);
+  };
+  const { server, bots } = await startAccount(['lamp'], { hasher: { hash: quickHasher.hash, verify } });
+  await bots[0].request('hooks-on', { sk: 'right' });
+  const request = new Request('http://localhost/hook/lamp/wrong', { method: 'POST', body: '1' });
+  await tobyHttp(server.toby)(request, '192.0.2.7');
+  await expect(RawBot.connect(server.port, 'lamp', 'wrong')).rejects.toThrow(/CONNACK/);
+  expect(from).toEqual(['192.0.2.7', '127.0.0.1']);
+});
+
 test('guesses of hook secrets are limited before they cost a hash, and the right secret goes on', async () => {
   let checks = 0;
   const hasher = {
     hash: quickHasher.hash,
-    verify: (hash: string, secret: string): Promise<boolean> => {
+    verify: (hash: string, secret: string, address: string): Promise<boolean> => {
       checks++;
-      return quickHasher.verify(hash, secret);
+      return quickHasher.verify(hash, secret, address);
     },
   };
   const { server, bots } = await startAccount(['lamp'], { hasher, limits: { hookGuessesPerHour: 3 } });

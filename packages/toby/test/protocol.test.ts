@@ -451,9 +451,9 @@ test('the secret of a removed bot does not open another one that was given its i
   await first.stop();
 
   const waiting: (() => void)[] = [];
-  const verify = async (hash: string, secret: string): Promise<boolean> => {
+  const verify = async (hash: string, secret: string, address: string): Promise<boolean> => {
     if (secret === 'old') await new Promise<void>((resolve) => waiting.push(resolve));
-    return quickHasher.verify(hash, secret);
+    return quickHasher.verify(hash, secret, address);
   };
   const second = await startServer({ hasher: { hash: quickHasher.hash, verify } }, store);
   const ana = await second.connect('ana');

@@ -10,6 +10,7 @@ import {
   type TobyOptions,
   tobyHttp,
 } from '@tobymq/toby/server';
+import { FairQueue } from './auth/fair-queue.ts';
 import { hashPassword, parsePasswordHash, verifyPassword } from './auth/password-hash.ts';
 import type { Throttle } from './auth/throttle.ts';
 import { ConfigError } from './config/errors.ts';
@@ -21,14 +22,18 @@ export interface TobyService {
   readonly handleHttp: TobyHttpHandler;
 }
 
-/** argon2id, or scrypt where there is no argon2. */
-const hasher: SecretHasher = {
-  hash: (secret) => hashPassword(secret),
-  verify: async (hash, secret) => {
-    const parsed = parsePasswordHash(hash);
-    return parsed !== undefined && verifyPassword(Buffer.from(secret), parsed);
-  },
-};
+/** argon2id, or scrypt where there is no argon2; addresses that guess secrets take turns. */
+export function fairHasher(): SecretHasher {
+  const checks = new FairQueue();
+  return {
+    hash: (secret) => hashPassword(secret),
+    verify: async (hash, secret, address) => {
+      const parsed = parsePasswordHash(hash);
+      if (parsed === undefined) return false;
+      return checks.run(address, () => verifyPassword(Buffer.from(secret), parsed));
+    },
+  };
+}
 
 /** Bots are let in before the server's security is asked; bans and the limit of guesses hold for them all the same. */
 class ThrottledToby extends TobyExtension {
@@ -61,7 +66,7 @@ export function createToby(
     );
   }
   const extension = new ThrottledToby(
-    { hasher, elsewhere, ...server, limits: { ...limits, hookBytes: hookSize } },
+    { hasher: fairHasher(), elsewhere, ...server, limits: { ...limits, hookBytes: hookSize } },
     throttle,
   );
   const handleHttp = tobyHttp(extension, {

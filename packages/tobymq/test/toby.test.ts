@@ -9,6 +9,7 @@ import { hashPassword } from '../src/auth/password-hash.ts';
 import type { ConfigInput } from '../src/config/schema.ts';
 import { prometheusText } from '../src/metrics/prometheus.ts';
 import type { Server } from '../src/server.ts';
+import { fairHasher } from '../src/toby.ts';
 import { type Attempt, connect, portOf, startServer } from './harness.ts';
 
 const host = '127.0.0.1';
@@ -37,6 +38,19 @@ test('an address that goes on guessing the secret of a bot is banned', async () 
   await banned.expectClose();
   server.throttle.remove('address', host);
   expect((await login('geheim')).reason).toBe(0);
+});
+
+test('the secret of a bot does not wait behind all the guesses that came from another address before it', async () => {
+  const { verify } = fairHasher();
+  const stored = await hashPassword('geheim', 'pbkdf2', 20_000);
+  let guesses = 0;
+  const all = Array.from({ length: 40 }, async (_, i) => {
+    expect(await verify(stored, `guess ${i}`, '127.0.0.2')).toBe(false);
+    guesses++;
+  });
+  expect(await verify(stored, 'geheim', host)).toBe(true);
+  expect(guesses).toBeLessThan(20);
+  await Promise.all(all);
 });
 
 test('nobody signs up under the name of a user of the password file', async () => {

@@ -56,6 +56,12 @@ export interface TobyOptions {
   readonly onRefused?: ((request: RefusedRequest) => void) | undefined;
 }
 
+/** Where a web hook comes from. */
+export interface HookSender {
+  readonly address: string;
+  mayGuess(): boolean;
+}
+
 /** Marks a client as a bot of ours; attached by `authenticate`. */
 class BotIdentity {
   readonly botId: string;
@@ -169,12 +175,12 @@ export class TobyExtension implements Extension {
   }
 
   /** True if the secret of a bot's web hook address is right; `mayGuess` is asked before that costs a slow hash. */
-  async isHookSecret(bot: BotRecord, secret: string, mayGuess: () => boolean): Promise<boolean> {
+  async isHookSecret(bot: BotRecord, secret: string, { address, mayGuess }: HookSender): Promise<boolean> {
     const { hookHash } = bot;
     if (hookHash === undefined) return false;
     if (this.#secrets.isKnown(hookHash, secret)) return true;
     if (!mayGuess()) throw new Refusal(429, 'too many hook secrets from this address, try again later');
-    return this.#secrets.verify(hookHash, secret);
+    return this.#secrets.verify(hookHash, secret, address);
   }
 
   /** Tells the program of a request that came to nothing, and says what to answer. */
@@ -189,13 +195,13 @@ export class TobyExtension implements Extension {
   }
 
   async authenticate(request: AuthenticationRequest): Promise<AuthenticationAnswer> {
-    const { clientId, username, password } = request;
+    const { clientId, username, password, remoteAddress } = request;
     const record = username === undefined ? undefined : this.accounts.get(username);
     if (record === undefined) return this.#refuseStranger(clientId);
     const refused = { allow: false, reasonCode: ReasonCode.BadUserNameOrPassword } as const;
     if (clientId !== record.id) return { ...refused, reason: 'a bot connects with its id as client id' };
     if (password === undefined) return { ...refused, reason: 'a bot connects with its secret as password' };
-    if (!(await this.#secrets.verify(record.secretHash, decoder.decode(password)))) {
+    if (!(await this.#secrets.verify(record.secretHash, decoder.decode(password), remoteAddress))) {
       return { ...refused, reason: 'wrong secret' };
     }
     // It may have been removed while the secret was checked, and another one created under its id.

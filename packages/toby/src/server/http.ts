@@ -4,7 +4,7 @@
 //   POST /signup {username, password}  creates a user bot:        201 · 400 · 401 · 403 · 409 · 413 · 429
 
 import type { Json } from '../protocol.ts';
-import type { TobyExtension } from './extension.ts';
+import type { HookSender, TobyExtension } from './extension.ts';
 import { networkOf } from './network.ts';
 import { RateLimit } from './rate.ts';
 import { Refusal } from './refusal.ts';
@@ -39,9 +39,10 @@ export function tobyHttp(toby: TobyExtension, options: TobyHttpOptions = {}): To
     if (hook !== null) {
       const [, botId, secret] = hook;
       const mayGuess = (): boolean => guesses.take(networkOf(address), toby.limits.hookGuessesPerHour);
+      const sender = { address, mayGuess };
       return answer(
         request,
-        () => receiveHook(toby, request, part(botId), part(secret), mayGuess, options.queueHooks ?? true),
+        () => receiveHook(toby, request, part(botId), part(secret), sender, options.queueHooks ?? true),
         (error) => toby.refuse(error, { via: 'hook', clientId: botId, address }),
       );
     }
@@ -75,13 +76,13 @@ async function receiveHook(
   request: Request,
   botId: string,
   secret: string,
-  mayGuess: () => boolean,
+  sender: HookSender,
   queueHooks: boolean,
 ): Promise<number> {
   const bot = toby.accounts.get(botId);
   if (bot === undefined || bot.kind !== 'bot') throw new Refusal(404, `there is no bot "${botId}"`);
   if (bot.hookHash === undefined) throw new Refusal(403, `the web hooks of "${botId}" are off`);
-  if (!(await toby.isHookSecret(bot, secret, mayGuess))) throw new Refusal(403, 'wrong hook secret');
+  if (!(await toby.isHookSecret(bot, secret, sender))) throw new Refusal(403, 'wrong hook secret');
   const payload = await readBody(request, toby.limits.hookBytes);
   // A body may take minutes, and the secret may have been replaced meanwhile, or the bot.
   if (toby.accounts.get(botId)?.hookHash !== bot.hookHash) throw new Refusal(403, 'wrong hook secret');

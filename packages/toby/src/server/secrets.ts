@@ -11,7 +11,8 @@ const scryptAsync = promisify<string, Uint8Array, number, { N: number; r: number
 /** Makes and checks hashes of secrets. */
 export interface SecretHasher {
   hash(secret: string): Promise<string>;
-  verify(hash: string, secret: string): Promise<boolean>;
+  /** `address` is whose guess it is, for hashers that are fair between addresses. */
+  verify(hash: string, secret: string, address: string): Promise<boolean>;
 }
 
 // 2^15 blocks of 1 kB: 32 MB and about 0.1 s for each guess.

@@ -21,9 +21,9 @@ export class VerifiedSecrets {
     return known !== undefined && timingSafeEqual(known, this.#digest(secret));
   }
 
-  async verify(hash: string, secret: string): Promise<boolean> {
+  async verify(hash: string, secret: string, address: string): Promise<boolean> {
     if (this.isKnown(hash, secret)) return true;
-    if (!(await this.#hasher.verify(hash, secret))) return false;
+    if (!(await this.#hasher.verify(hash, secret, address))) return false;
     this.#remember(hash, this.#digest(secret));
     return true;
   }
