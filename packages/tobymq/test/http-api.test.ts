@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { decode, freePort, packet, packetType, RawPeer, runProcess } from '@tobymq/testkit';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { ConfigInput } from '../src/config/schema.ts';
@@ -95,6 +96,34 @@ test('a request without the token, and one that is no HTTP, are in the log and i
   const text = await (await fetch(`${server.httpUrl}/metrics`)).text();
   expect(text).toContain('tobymq_requests_refused_total{via="api",status="401"} 2\n');
   expect(text).toContain('tobymq_sockets_refused_total 1\n');
+});
+
+test('a health check by HTTP/1.0, which names no host, is answered', async () => {
+  const { server } = await served();
+  const peer = connectSocket(Number(new URL(server.httpUrl as string).port), host);
+  let answer = '';
+  peer.on('data', (text) => {
+    answer += text;
+  });
+  peer.write('GET /health HTTP/1.0\r\n\r\n');
+  await once(peer, 'close');
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+test('the sum of the delays of the event loop does not go back', async () => {
+  const { server } = await served();
+  server.readGauges();
+  let histogram: object = monitorEventLoopDelay();
+  while (!Object.hasOwn(histogram, 'mean')) histogram = Object.getPrototypeOf(histogram);
+  const mean = vi.spyOn(histogram as IntervalHistogram, 'mean', 'get').mockReturnValue(25e6);
+  const count = vi.spyOn(histogram as IntervalHistogram, 'count', 'get').mockReturnValue(100);
+  onTestFinished(() => {
+    mean.mockRestore();
+    count.mockRestore();
+  });
+  expect(server.readGauges().eventLoop.sum).toBeCloseTo(0.5);
+  mean.mockReturnValue(24e6);
+  expect(server.readGauges().eventLoop.sum).toBeCloseTo(0.5);
 });
 
 test('metrics can have a token of their own', async () => {
@@ -259,7 +288,7 @@ test.each([
 
 test('a body that is no JSON and a payload that is no base64 are refused', async () => {
   const { ask, server } = await served();
-  const send = async (type: string, body: string) => {
+  const send = async (type: string, body: string | Uint8Array<ArrayBuffer>) => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': type };
     const response = await fetch(`${server.httpUrl}/api/v1/publish`, { method: 'POST', headers, body });
     return { status: response.status, json: await response.json() };
@@ -268,6 +297,8 @@ test('a body that is no JSON and a payload that is no base64 are refused', async
   expect(await send('application/json', '{"topic":')).toEqual({ status: 400, json });
   expect(await send('application/json', '')).toEqual({ status: 400, json });
   expect(await send('text/plain', '{"topic":"a"}')).toEqual({ status: 415, json });
+  const latin1 = Buffer.from('{"topic":"a","payload":"grün"}', 'latin1');
+  expect(await send('application/json', latin1)).toEqual({ status: 400, json });
   await ask('PUT', '/retained/message?topic=a', { payload: 'kept' });
   for (const payload of ['!!!', 'a', 'YQ=', 'YWJj=']) {
     expect(await ask('PUT', '/retained/message?topic=a', { payload, encoding: 'base64' })).toMatchObject({

@@ -1,6 +1,7 @@
 // The HTTP side of the server: health checks and metrics for machines, and the management API below `/api/v1`, which
 // wants a token.
 
+import { isUtf8 } from 'node:buffer';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { OpenAPIHono } from '@hono/zod-openapi';
@@ -71,6 +72,7 @@ export function createApp(
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
   app.use('/api/v1/*', async (context, next) => {
     demandToken(context.req.header('authorization'), token);
+    demandUtf8(await context.req.arrayBuffer());
     await next();
   });
   for (const routes of [clientRoutes, sessionRoutes, messageRoutes, banRoutes, operationRoutes]) {
@@ -81,6 +83,12 @@ export function createApp(
 
 function addressOf(context: Context): string {
   return plainAddress(getConnInfo(context).remote.address ?? '');
+}
+
+/** What is no UTF-8 would be read as something else, and published like that. */
+function demandUtf8(body: ArrayBuffer): void {
+  if (isUtf8(new Uint8Array(body))) return;
+  throw new ApiError(400, 'TOBYMQ_REQUEST_INVALID', 'the body is not valid UTF-8');
 }
 
 /** Compares without telling by its time how much was right. */

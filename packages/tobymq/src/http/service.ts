@@ -26,7 +26,8 @@ export class HttpService {
   constructor(server: Server, config: ServedHttp) {
     this.#server = server;
     this.#config = config;
-    this.#listener = getRequestListener(createApp(server, config).fetch);
+    // HTTP/1.0 knows requests without a host, and health checks are made with it.
+    this.#listener = getRequestListener(createApp(server, config).fetch, { hostname: 'localhost' });
   }
 
   get url(): string {
