@@ -567,6 +567,22 @@ test('PROXY before TLS and before WebSocket', async () => {
   await roundTrip(peer);
 });
 
+test('a WebSocket that is refused behind a proxy is told by the address of the client', async () => {
+  const log = join(directory, 'proxied-refusal.log');
+  const server = await startServer({
+    listeners: [{ type: 'ws', port: 0, proxyProtocol: {} }],
+    log: { to: [log], format: 'json' },
+  });
+  const socket = connectSocket({ host, port: portOf(server) });
+  const handshake = 'GET /mqtt HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
+  socket.write(v1 + handshake);
+  await once(socket.resume(), 'close');
+  const refusal = readFileSync(log, 'utf8')
+    .split('\n')
+    .find((line) => line.includes('connection-refused'));
+  expect(JSON.parse(refusal ?? '{}')).toMatchObject({ address: '203.0.113.7' });
+});
+
 test.each([
   ['has none', {}, packet.connect({ version: 5, clientId: 'none' })],
   ['has a malformed one', {}, Buffer.from('PROXY TCP4 nonsense 10.0.0.1 1 2\r\n')],

@@ -52,16 +52,11 @@ export class OpenListener {
           this.#facts.set(socket, facts);
           this.#pass(socket, undefined);
         },
-        failed: (socket, reason) => {
-          const origin = this.#origins.of(socket as Socket);
-          this.#refused(origin?.remoteAddress ?? 'unknown', reason);
-        },
+        failed: (socket, reason) => this.#refusedSocket(socket, reason),
       });
     }
     if (listener.type === 'ws' || listener.type === 'wss') {
-      this.#http = new HttpHost((socket, reason) =>
-        this.#refused(this.#origins.of(socket as Socket)?.remoteAddress ?? 'unknown', reason),
-      );
+      this.#http = new HttpHost((socket, reason) => this.#refusedSocket(socket as Socket, reason));
       this.#setUpgrade();
       this.setPages(undefined);
     }
@@ -206,9 +201,13 @@ export class OpenListener {
         });
         this.#target.attach(stream, this.#listener);
       },
-      (request, reason) => this.#refused(plainAddress(request.socket.remoteAddress ?? 'unknown'), reason),
+      ({ socket }, reason) => this.#refusedSocket(socket, reason),
     );
     this.#http?.setUpgrade(handler);
+  }
+
+  #refusedSocket(socket: Socket, reason: string): void {
+    this.#refused(this.#origins.of(socket)?.remoteAddress ?? 'unknown', reason);
   }
 
   #refused(address: string, reason: string): void {
