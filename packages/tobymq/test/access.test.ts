@@ -215,6 +215,16 @@ test('names with wildcards are denied where there are patterns', async () => {
   expect(await publish(await login('anna', 'c2'), 'own/anna')).toBe(0x10);
 });
 
+test('%c and %u are filled in within a level, too, as Mosquitto 2.0 does', async () => {
+  const text = 'pattern deny lamps/%c-secret\npattern readwrite lamps/#\npattern write %u-%c/state\n';
+  const login = await serverWith({ aclFile: file('acl4', text) });
+  const lamp = await login('anna', 'lamp');
+  expect(await publish(lamp, 'lamps/lamp-secret')).toBe(denied);
+  expect(await publish(lamp, 'lamps/other-secret')).toBe(0x10);
+  expect(await publish(lamp, 'anna-lamp/state')).toBe(0x10);
+  expect(await publish(await login(undefined, 'nobody'), '-nobody/state')).toBe(denied);
+});
+
 test.each([
   ['topic', /"topic" has no value/],
   ['topics read a', /expected user, topic or pattern, found "topics"/],

@@ -64,9 +64,11 @@ function deniesFirst(rules: readonly AclRule[]): readonly AclRule[] {
   return [...rules.filter(denies), ...rules.filter((rule) => !denies(rule))];
 }
 
-/** `%c` and `%u` stand for a whole level; anywhere else they are just text. */
+/**
+ * `%c` and `%u` should stand for a whole level. Mosquitto 2.0 also fills them in within one, and a rule that denies must
+ * not be lost on the way here.
+ */
 function fillIn(filter: string, clientId: string, username: string | undefined): string | undefined {
-  const levels = filter.split('/');
-  if (username === undefined && levels.includes('%u')) return undefined;
-  return levels.map((level) => (level === '%c' ? clientId : level === '%u' ? username : level)).join('/');
+  if (username === undefined && filter.includes('%u')) return undefined;
+  return filter.replace(/%[cu]/g, (name) => (name === '%c' ? clientId : (username ?? '')));
 }

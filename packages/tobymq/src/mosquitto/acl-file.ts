@@ -4,7 +4,7 @@
 //   user roger                 the rules of roger follow
 //   topic foo/bar              read and write
 //   topic deny foo/secret
-//   pattern write tele/%c/#    for everybody; %c and %u fill a whole level
+//   pattern write tele/%c/#    for everybody; %c and %u stand for the names of the client
 //
 // What the rules mean for a client is decided in authz/mosquitto-acl.ts.
 
