@@ -181,9 +181,9 @@ class Sources {
     if (given !== undefined && (host !== undefined || port !== undefined)) {
       throw new UsageError('give either --url, or --host and --port.');
     }
-    if (given !== undefined) return given;
+    if (given !== undefined) return checkedUrl(given);
     const saved = this.text('url');
-    if (host === undefined && port === undefined && saved !== undefined) return saved;
+    if (host === undefined && port === undefined && saved !== undefined) return checkedUrl(saved);
     const isSecure = ['ca', 'cert', 'insecure'].some(
       (name) => this.text(name) !== undefined || this.flag(name),
     );
@@ -192,6 +192,17 @@ class Sources {
     if (port !== undefined) base.port = String(port);
     return base.href;
   }
+}
+
+/** What the options of the command line alone say of where the server is, if they do. */
+export function addressOf(context: CommandContext): string | undefined {
+  const isGiven = ['url', 'host', 'port'].some((name) => context.options.text(name) !== undefined);
+  return isGiven ? new Sources({ ...context, env: {} }, {}).url(undefined) : undefined;
+}
+
+function checkedUrl(url: string): string {
+  if (URL.canParse(url) && /^(mqtts?|tcp|tls|ssl|wss?|unix):/.test(url)) return url;
+  throw new UsageError(`"${url}" is no address such as mqtt://broker.example:1883.`);
 }
 
 /** A URL leaves out what is no host instead of refusing it, and the message would go to another server. */
@@ -209,11 +220,7 @@ export function hostInUrl(host: string): string | undefined {
 
 /** `broker.example:1884` is understood as `mqtt://broker.example:1884`. */
 function withScheme(address: string): string {
-  const url = address.includes(':/') ? address : `mqtt://${address}`;
-  if (!URL.canParse(url)) {
-    throw new UsageError(`"${address}" is no address such as mqtt://broker.example:1883.`);
-  }
-  return url;
+  return address.includes(':/') ? address : `mqtt://${address}`;
 }
 
 function protocolVersion(text: string): 3 | 4 | 5 | 'auto' {

@@ -1,7 +1,7 @@
 // `tobymq profile save|list|show|use|remove`: saved connections.
 
 import { type CommandContext, CommandError, UsageError } from '../commands/command.ts';
-import { connectionOptions } from './connection-options.ts';
+import { addressOf, connectionOptions } from './connection-options.ts';
 import { ExitCode } from './exit-codes.ts';
 import { type Profile, profilePath, readProfiles, SECRET_OPTIONS, writeProfiles } from './profiles.ts';
 import { withoutSecrets } from './without-secrets.ts';
@@ -16,11 +16,10 @@ export async function save(context: CommandContext): Promise<number> {
     if (typeof value === 'string' || (Array.isArray(value) && value.length > 0)) values[option.name] = value;
     else if (context.options.flag(option.name)) values[option.name] = true;
   }
-  if (context.options.text('host') !== undefined || context.options.text('port') !== undefined) {
-    values.url = urlOf(context);
-    delete values.host;
-    delete values.port;
-  }
+  const url = addressOf(context);
+  if (url !== undefined) values.url = url;
+  delete values.host;
+  delete values.port;
   const path = profilePath(context.env);
   const file = await readProfiles(path);
   const isFirst = Object.keys(file.profiles).length === 0;
@@ -83,16 +82,6 @@ function required(profiles: Readonly<Record<string, Profile>>, name: string): Pr
 
 function nameOf({ args }: CommandContext): string {
   const [name] = args;
-  if (name === undefined) throw new UsageError('NAME is missing: the profile.');
+  if (!name) throw new UsageError('NAME is missing: the profile.');
   return name;
-}
-
-function urlOf({ options }: CommandContext): string {
-  if (options.text('url') !== undefined) throw new UsageError('give either --url, or --host and --port.');
-  const url = new URL('mqtt://localhost');
-  const host = options.text('host');
-  const port = options.integer('port', 1, 65_535);
-  if (host !== undefined) url.hostname = host.includes(':') ? `[${host}]` : host;
-  if (port !== undefined) url.port = String(port);
-  return url.href;
 }

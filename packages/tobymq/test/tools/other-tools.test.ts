@@ -137,6 +137,26 @@ test('a profile is saved for its owner only, used by name and by default, and ne
   expect((await run('profile', 'show', 'home')).code).toBe(1);
 });
 
+test.each([
+  ['an empty name', [''], 'NAME is missing'],
+  ['a host that is none', ['home', '-h', 'localhost:1884'], '--host must be'],
+  ['an address that no tool can open', ['home', '-L', 'mqqt://localhost'], 'is no address such as'],
+])('a profile with %s is not saved', async (_what, args, why) => {
+  const env = { TOBYMQ_PROFILES: '/nonexistent/profiles.json' };
+  const result = await runTool(['profile', 'save', ...args], '', env);
+  expect(result).toMatchObject({ code: 2, stderr: expect.stringContaining(why) });
+});
+
+test('an address that no tool can open is no other one', async () => {
+  const server = await startToolServer();
+  const url = `mqqt://127.0.0.1:${server.port}`;
+  for (const args of [
+    ['doctor', url],
+    ['pub', '-L', url, 'a', 'x'],
+  ])
+    expect(await runTool(args)).toMatchObject({ code: 2, stderr: expect.stringContaining('is no address') });
+});
+
 test('the completion for bash knows every command and its options', async () => {
   const { stdout } = await runTool(['completion', 'bash']);
   const complete = (line: string): string[] => {
