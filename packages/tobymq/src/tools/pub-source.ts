@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { MessageInput } from '@tobymq/client';
 import { type CommandContext, CommandError, UsageError } from '../commands/command.ts';
 import { pair } from './connection-options.ts';
+import { memberOf, withoutSpace } from './json-text.ts';
 import { lines, readAll } from './lines.ts';
 
 type Fields = Omit<MessageInput, 'topic' | 'payload'>;
@@ -130,7 +131,7 @@ export function parseJsonLine(
         ? payload
         : payload === undefined || payload === null
           ? ''
-          : JSON.stringify(payload);
+          : withoutSpace(memberOf(line, 'payload') ?? '');
   return {
     ...fields,
     ...(qos === undefined ? {} : { qos }),

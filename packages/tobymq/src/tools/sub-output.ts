@@ -5,7 +5,8 @@ import type { Message } from '@tobymq/client';
 import type { MessageProperties } from '@tobymq/codec';
 import { UsageError } from '../commands/command.ts';
 import { endWithoutOutput } from '../lost-output.ts';
-import { parseFormat } from './format-string.ts';
+import { parseFormat, type TellFault } from './format-string.ts';
+import { withoutSpace } from './json-text.ts';
 import { type Paint, painter } from './paint.ts';
 
 export type Render = (message: Message, receivedAt: Date) => string | Uint8Array;
@@ -17,6 +18,8 @@ export interface RenderOptions {
   readonly timestamps: boolean;
   readonly pretty: boolean;
   readonly colors: boolean;
+  /** Hears what is wrong with a message. */
+  readonly tell: TellFault;
 }
 
 // A byte order mark is part of the payload.
@@ -26,12 +29,12 @@ const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export function renderer(options: RenderOptions): Render {
   const paint = painter(options.colors);
   if (/[%@\\]/.test(options.format)) {
-    const format = parseFormat(`${options.format}\\n`);
+    const format = parseFormat(`${options.format}\\n`, options.tell);
     return (message, receivedAt) => format({ message, receivedAt });
   }
   switch (options.format) {
     case 'json':
-      return (message, at) => `${JSON.stringify(asJson(message, at))}\n`;
+      return jsonLine;
     case 'hex':
       return (message, at) =>
         `${prefix(message, at, options, paint)}${Buffer.from(message.payload).toString('hex')}\n`;
@@ -62,22 +65,22 @@ function readable(payload: Uint8Array, { pretty, colors }: RenderOptions, paint:
   return paint.json(pretty ? JSON.stringify(value, null, 2) : text);
 }
 
-/** One message as an object of JSON lines; everything that came with it is there. */
-export function asJson(message: Message, at: Date): Record<string, unknown> {
-  const text = asText(message.payload);
-  const value = text === undefined ? undefined : asJsonValue(text);
-  return {
-    time: at.toISOString(),
-    topic: message.topic,
-    qos: message.qos,
-    retain: message.retain,
-    ...(message.duplicate ? { duplicate: true } : {}),
-    ...(text === undefined
-      ? { payloadBase64: Buffer.from(message.payload).toString('base64') }
-      : // A JSON text stays as it is: without its quotes it would be another payload, as null would be none.
-        { payload: value === undefined || value === null || typeof value === 'string' ? text : value }),
-    ...propertiesAsJson(message.properties),
-  };
+/** One message as a line of JSON; everything that came with it is there. */
+function jsonLine({ topic, qos, retain, duplicate, payload, properties }: Message, at: Date): string {
+  const first = { time: at.toISOString(), topic, qos, retain, ...(duplicate ? { duplicate } : {}) };
+  const members = [first, propertiesAsJson(properties)].map((part) => JSON.stringify(part).slice(1, -1));
+  members.splice(1, 0, payloadMember(payload));
+  return `{${members.filter((text) => text !== '').join(',')}}\n`;
+}
+
+/** JSON goes in as it came: its numbers may have more digits than JavaScript would keep. */
+function payloadMember(payload: Uint8Array): string {
+  const text = asText(payload);
+  if (text === undefined) return `"payloadBase64":"${Buffer.from(payload).toString('base64')}"`;
+  const value = asJsonValue(text);
+  // A JSON text stays as it is: without its quotes it would be another payload, as null would be none.
+  const isText = value === undefined || value === null || typeof value === 'string';
+  return `"payload":${isText ? JSON.stringify(text) : withoutSpace(text)}`;
 }
 
 function propertiesAsJson(properties: MessageProperties | undefined): Record<string, unknown> {

@@ -150,6 +150,8 @@ describe('sub', () => {
     ['a JSON text', '"on"'],
     ['a text with a byte order mark', '\ufeffon'],
     ['a number', '21.5'],
+    ['a number of more digits than JavaScript has', '{"id":12345678901234567890,"of":"a : \\" b"}'],
+    ['a number that is larger than any of JavaScript', '[1e400,-0]'],
   ])('%s is the same payload behind sub --json and pub --json-lines', async (_what, payload) => {
     const server = await startToolServer();
     const sub = server.start(['sub', '--json', '-C', '1', 'a']);
