@@ -1,8 +1,11 @@
 // `tobymq mosquitto_pub`.
 
 import { readFileSync } from 'node:fs';
+import { addAbortSignal } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { ClientError, MessageInput } from '@tobymq/client';
 import { lines, readAll } from '../lines.ts';
+import { untilFailed, WAIT_SECONDS_MAX } from '../run-client.ts';
 import { type Flags, propertiesOf, qosOf, table, userPropertiesOf, wholeNumber } from './client-flags.ts';
 import { MosquittoUsageError } from './errors.ts';
 import { program } from './run.ts';
@@ -40,27 +43,40 @@ export const run = program({
     const count = wholeNumber(flags.text('repeat') ?? '1', '--repeat', 1, 0x7fff_ffff);
     const delayMs = Number(flags.text('repeat-delay') ?? 0) * 1000;
     if (!(delayMs >= 0)) throw new MosquittoUsageError('Error: --repeat-delay must be a number of seconds.');
-    const messages = isLines
-      ? eachLine(fields, lines(stdin))
-      : repeated({ ...fields, payload }, count, delayMs);
     return {
       reconnect: false,
       run: async (client, signal) => {
         const open = new Set<Promise<void>>();
         let failure: ClientError | undefined;
-        for await (const message of messages) {
-          if (signal.aborted || failure !== undefined) break;
-          const tracked: Promise<void> = client.publish(message).then(
-            () => void open.delete(tracked),
-            (error: ClientError) => {
-              open.delete(tracked);
-              // A refused message is a warning and no failure of the program, as with Mosquitto's.
-              if (error.code !== 'TOBYMQ_PUBLISH_REFUSED') failure = error;
-              else if (!flags.has('quiet')) stderr.write(`Warning: Publish ${error.message}.\n`);
-            },
-          );
-          open.add(tracked);
-          if (open.size >= OPEN_MAX) await Promise.race(open);
+        const ended = new AbortController();
+        const end = AbortSignal.any([signal, ended.signal]);
+        const fail = (error: ClientError): void => {
+          failure ??= error;
+          ended.abort(error);
+        };
+        untilFailed(client).catch(fail);
+        // Whoever writes into standard input may be silent for hours.
+        addAbortSignal(end, stdin);
+        const messages = isLines
+          ? eachLine(fields, lines(stdin))
+          : repeated({ ...fields, payload }, count, delayMs, end);
+        try {
+          for await (const message of messages) {
+            end.throwIfAborted();
+            const tracked: Promise<void> = client.publish(message).then(
+              () => void open.delete(tracked),
+              (error: ClientError) => {
+                open.delete(tracked);
+                // A refused message is a warning and no failure of the program, as with Mosquitto's.
+                if (error.code !== 'TOBYMQ_PUBLISH_REFUSED') fail(error);
+                else if (!flags.has('quiet')) stderr.write(`Warning: Publish ${error.message}.\n`);
+              },
+            );
+            open.add(tracked);
+            if (open.size >= OPEN_MAX) await Promise.race(open);
+          }
+        } catch (error) {
+          if (!end.aborted) throw error;
         }
         await Promise.all(open);
         if (failure !== undefined) throw failure;
@@ -125,9 +141,11 @@ async function* repeated(
   message: MessageInput,
   count: number,
   delayMs: number,
+  signal: AbortSignal,
 ): AsyncGenerator<MessageInput> {
+  const waitMs = Math.min(delayMs, WAIT_SECONDS_MAX * 1000);
   for (let i = 0; i < count; i++) {
-    if (i > 0 && delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    if (i > 0 && waitMs > 0) await wait(waitMs, undefined, { signal });
     yield message;
   }
 }

@@ -32,7 +32,6 @@ export function program({ name, usage, flags: own, version, prepare }: Program):
     const { args, stdout, stderr } = context;
     let flags: Flags | undefined;
     let connection: MosquittoConnection | undefined;
-    const { signal, release } = interruption();
     try {
       flags = parseFlags(args, own);
       if (flags.has('help')) {
@@ -45,7 +44,7 @@ export function program({ name, usage, flags: own, version, prepare }: Program):
       }
       connection = connectionOf(flags, version);
       const work = await prepare(context, flags, connection);
-      return await withConnection(context, flags, connection, work, signal);
+      return await withConnection(context, flags, connection, work);
     } catch (error) {
       if (error instanceof MosquittoUsageError) {
         stderr.write(`${error.message}\n\nUse '${name} --help' to see usage.\n`);
@@ -55,8 +54,6 @@ export function program({ name, usage, flags: own, version, prepare }: Program):
       const { text, exitCode } = tellFailure(error as ClientError, connection?.version ?? version);
       if (flags?.has('quiet') !== true) stderr.write(`${text}\n`);
       return exitCode;
-    } finally {
-      release();
     }
   };
 }
@@ -66,25 +63,30 @@ async function withConnection(
   flags: Flags,
   { url, options }: MosquittoConnection,
   work: Work,
-  signal: AbortSignal,
 ): Promise<number> {
   const { connect } = await import('@tobymq/client');
   const isQuiet = flags.has('quiet');
-  const client = await connect(url, {
-    ...options,
-    signal,
-    ...(work.reconnect ? {} : { reconnect: false as const }),
-    onError: (error) => {
-      if (!isQuiet) stderr.write(`Error: ${error.message}.\n`);
-    },
-    ...(flags.has('debug')
-      ? { trace: ({ direction, packet }) => stderr.write(`${trace(direction, packet)}\n`) }
-      : {}),
-  });
+  // Not before: what there was to read until now, a signal may break off at once.
+  const { signal, release } = interruption();
   try {
-    return await work.run(client, signal);
+    const client = await connect(url, {
+      ...options,
+      signal,
+      ...(work.reconnect ? {} : { reconnect: false as const }),
+      onError: (error) => {
+        if (!isQuiet) stderr.write(`Error: ${error.message}.\n`);
+      },
+      ...(flags.has('debug')
+        ? { trace: ({ direction, packet }) => stderr.write(`${trace(direction, packet)}\n`) }
+        : {}),
+    });
+    try {
+      return await work.run(client, signal);
+    } finally {
+      await client.close();
+    }
   } finally {
-    await client.close();
+    release();
   }
 }
 
