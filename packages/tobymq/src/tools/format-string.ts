@@ -18,6 +18,9 @@ export interface FormatContext {
 
 type Part = (context: FormatContext) => string | Uint8Array;
 
+/** Hears which message has no JSON for `%J`; the field stays empty. */
+export type TellFault = (text: string) => void;
+
 const ESCAPES: Readonly<Record<string, string>> = {
   '\\': '\\',
   '0': '\0',
@@ -40,7 +43,7 @@ interface Field {
 }
 
 /** Parses a format string; a wrong one is a usage error that names the place. */
-export function parseFormat(format: string): (context: FormatContext) => Buffer {
+export function parseFormat(format: string, tell: TellFault): (context: FormatContext) => Buffer {
   const parts: Part[] = [];
   let index = 0;
   while (index < format.length) {
@@ -58,7 +61,7 @@ export function parseFormat(format: string): (context: FormatContext) => Buffer 
       if (match === null) throw wrong(format, index, 'an incomplete field');
       const [whole, flag, width, precision, separator, code] = match;
       parts.push(
-        fieldPart(format, index, {
+        fieldPart(format, index, tell, {
           code: code as string,
           isLeft: flag === '-',
           isZero: flag === '0',
@@ -82,9 +85,10 @@ function wrong(format: string, index: number, what: string): UsageError {
   return new UsageError(`the format "${format}" has ${what} at position ${index + 1}.`);
 }
 
-function fieldPart(format: string, index: number, field: Field): Part {
+function fieldPart(format: string, index: number, tell: TellFault, field: Field): Part {
   const { code } = field;
   if (code === '%') return () => '%';
+  if (code === 'J') return jsonPart(tell);
   if (code === 'p') return payloadPart(field);
   if (code === 'x' || code === 'X') return hexPart(field);
   const value = FIELDS[code];
@@ -137,8 +141,7 @@ const FIELDS: Readonly<Record<string, (context: FormatContext, field: Field) => 
   f: ({ message }, field) => float(message.payload, 4, field),
   F: ({ message }) => String(message.properties?.payloadFormatIndicator ?? ''),
   I: ({ receivedAt }) => isoTime(receivedAt),
-  j: (context) => JSON.stringify(mosquittoJson(context, false)),
-  J: (context) => JSON.stringify(mosquittoJson(context, true)),
+  j: (context) => JSON.stringify(mosquittoJson(context, textOf(context.message))),
   l: ({ message }) => String(message.payload.length),
   m: ({ packetId }) => String(packetId ?? 0),
   P: ({ message }) =>
@@ -151,6 +154,23 @@ const FIELDS: Readonly<Record<string, (context: FormatContext, field: Field) => 
   U: ({ receivedAt }) => (receivedAt.getTime() / 1000).toFixed(9),
 };
 
+/** The message as JSON with its payload as JSON, too. */
+function jsonPart(tell: TellFault): Part {
+  return (context) => {
+    const { message } = context;
+    try {
+      return JSON.stringify(mosquittoJson(context, JSON.parse(textOf(message) ?? 'null')));
+    } catch {
+      tell(`Message payload is not valid JSON on topic ${message.topic}.`);
+      return '';
+    }
+  };
+}
+
+function textOf({ payload }: Message): string | null {
+  return payload.length === 0 ? null : Buffer.from(payload).toString();
+}
+
 /** The payload as a little-endian floating-point number, as the C programs read it on common machines. */
 function float(payload: Uint8Array, bytes: 4 | 8, { precision }: Field): string {
   if (payload.length !== bytes) return '';
@@ -160,26 +180,23 @@ function float(payload: Uint8Array, bytes: 4 | 8, { precision }: Field): string 
 }
 
 /** Local time with the offset: 2026-11-20T20:15:07+0100. */
-export function isoTime(at: Date): string {
-  return `${strftime('Y', at)}-${strftime('m', at)}-${strftime('d', at)}T${strftime('H', at)}:${strftime('M', at)}:${strftime('S', at)}${strftime('z', at)}`;
+function isoTime(at: Date, fraction = ''): string {
+  return `${strftime('F', at)}T${strftime('T', at)}${fraction}${strftime('z', at)}`;
 }
 
 /** The JSON object that Mosquitto prints for a message. */
-export function mosquittoJson(
-  { message, receivedAt, packetId }: FormatContext,
-  isPayloadJson: boolean,
-): object {
-  const text = Buffer.from(message.payload).toString();
+function mosquittoJson({ message, receivedAt, packetId }: FormatContext, payload: unknown): object {
   const properties = jsonProperties(message);
+  const microseconds = String(receivedAt.getMilliseconds() * 1000).padStart(6, '0');
   return {
-    tst: receivedAt.toISOString().replace('Z', `000${strftime('z', receivedAt)}`),
+    tst: isoTime(receivedAt, `.${microseconds}`),
     topic: message.topic,
     qos: message.qos,
     retain: message.retain ? 1 : 0,
     payloadlen: message.payload.length,
     ...(message.qos > 0 ? { mid: packetId ?? 0 } : {}),
     ...(properties === undefined ? {} : { properties }),
-    payload: message.payload.length === 0 ? null : isPayloadJson ? (JSON.parse(text) as unknown) : text,
+    payload,
   };
 }
 

@@ -22,6 +22,7 @@ export async function list(context: CommandContext): Promise<number> {
       timestamps: false,
       pretty: false,
       colors: wantsColors(context.stdout, context.env),
+      tell: () => {},
     });
     const writer = new PipeWriter(context.stdout, () => {});
     for (const message of messages) await writer.write(render(message, new Date()));

@@ -76,7 +76,7 @@ async function dropSubscriptions(client: Client, filters: readonly string[]): Pr
   await subscription.unsubscribe();
 }
 
-function chooseRenderer({ options, args, stdout, env }: CommandContext): Render {
+function chooseRenderer({ options, args, stdout, stderr, env }: CommandContext): Render {
   const colors = wantsColors(stdout, env);
   const isSingle = args.length === 1 && !/[+#]/.test(args[0] as string);
   return renderer({
@@ -85,6 +85,7 @@ function chooseRenderer({ options, args, stdout, env }: CommandContext): Render 
     timestamps: options.flag('timestamps'),
     pretty: options.flag('pretty'),
     colors,
+    tell: (text) => void stderr.write(`tobymq sub: ${text}\n`),
   });
 }
 

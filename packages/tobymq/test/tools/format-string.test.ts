@@ -1,6 +1,6 @@
 import type { Message } from '@tobymq/client';
 import { expect, test } from 'vitest';
-import { parseFormat } from '../../src/tools/format-string.ts';
+import { parseFormat as parse } from '../../src/tools/format-string.ts';
 
 const receivedAt = new Date(2026, 10, 20, 20, 15, 7, 42);
 
@@ -16,6 +16,8 @@ function message(payload: string | Uint8Array, more: Partial<Message> = {}): Mes
     ...more,
   } as Message;
 }
+
+const parseFormat = (text: string) => parse(text, () => {});
 
 function format(text: string, of: Message = message('on')): string {
   return parseFormat(text)({ message: of, receivedAt, packetId: 7 }).toString();

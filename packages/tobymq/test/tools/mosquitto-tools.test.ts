@@ -121,6 +121,46 @@ describe('mosquitto_pub', () => {
   });
 });
 
+test.each([
+  ['mosquitto_pub waits for a line', ['mosquitto_pub', '-l'], 'first\n', 0],
+  [
+    'mosquitto_pub waits for the next turn',
+    ['mosquitto_pub', '-m', 'x', '--repeat', '2', '--repeat-delay', '9999'],
+    '',
+    0,
+  ],
+])('a signal ends it while %s', async (_what, args, input, code) => {
+  const server = await startToolServer();
+  const published = new Promise<void>((resolve) => server.broker.subscribe('a', () => resolve()));
+  const tool = server.start([...args, '-t', 'a']);
+  tool.child.stdin.write(input);
+  await published;
+  tool.child.kill('SIGINT');
+  expect(await tool.exit()).toMatchObject({ code, stderr: '' });
+});
+
+test('a signal ends mosquitto_pub while it reads the whole of its input', async () => {
+  const server = await startToolServer();
+  const tool = server.start(['mosquitto_pub', '-s', '-t', 'a']);
+  // Taken in a pipe of 64 KiB, the rest shows that it reads.
+  await new Promise((resolve) => tool.child.stdin.write(Buffer.alloc(1024 * 1024), resolve));
+  tool.child.kill('SIGTERM');
+  expect((await tool.exit()).signal).toBe('SIGTERM');
+});
+
+test('mosquitto_pub -l notices that the server has gone', async () => {
+  const server = await startToolServer();
+  const published = new Promise<void>((resolve) => server.broker.subscribe('a', () => resolve()));
+  const tool = server.start(['mosquitto_pub', '-V', '5', '-l', '-t', 'a']);
+  tool.child.stdin.write('first\n');
+  await published;
+  await server.broker.stop();
+  expect(await tool.exit()).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^Error: the server ended/),
+  });
+});
+
 describe('mosquitto_sub', () => {
   const messages = [
     { topic: 'a/one', payload: 'hello' },
@@ -210,6 +250,27 @@ describe('mosquitto_sub', () => {
     }
   });
 });
+
+test('-F %j tells the time of here, as its offset says', async () => {
+  const server = await startToolServer();
+  await server.broker.publish({ topic: 'j', payload: 'x', retain: true });
+  const args = ['mosquitto_sub', '-p', String(server.port), '-t', 'j', '-C', '1', '-F', '%j'];
+  const { tst } = JSON.parse((await runTool(args, '', { TZ: 'Asia/Tokyo' })).stdout);
+  expect(tst).toMatch(/\+0900$/);
+  expect(Math.abs(Date.parse(tst.replace('+0900', '+09:00')) - Date.now())).toBeLessThan(60_000);
+});
+
+test.each(['%J', '[%t] %J'])(
+  'a payload that is no JSON is told as by the original, and is no fault: %s',
+  async (format) => {
+    const server = await startToolServer();
+    await server.broker.publish({ topic: 'j', payload: 'no json', retain: true });
+    const args = ['-t', 'j', '-C', '1', '-F', format];
+    expect(await server.run(['mosquitto_sub', ...args])).toEqual(
+      await original('mosquitto_sub', server, args),
+    );
+  },
+);
 
 test('mosquitto_rr asks our responder and the original responder asks ours alike', async () => {
   const server = await startToolServer();

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ClientError, Message } from '@tobymq/client';
 import { UsageError } from '../../commands/command.ts';
-import { parseFormat } from '../format-string.ts';
+import { parseFormat, type TellFault } from '../format-string.ts';
 import { table, timeoutMsOf } from './client-flags.ts';
 import { MosquittoUsageError } from './errors.ts';
 import { payloadFlags, payloadOf, publishFields } from './pub.ts';
@@ -31,7 +31,7 @@ export const run = program({
                     [--latency] [-W seconds] [-V 5|311] [-i id] [-d] [--quiet] [-D command property value]
                     [--cafile file | --capath dir] [--cert file --key file] [--insecure] [--ws] [-o file]
 `,
-  async prepare({ stdin, stdout }, flags, connection) {
+  async prepare({ stdin, stdout, stderr }, flags, connection) {
     const topic = flags.text('topic') ?? connection.topic;
     const responseTopic = flags.text('response-topic');
     if (topic === undefined || responseTopic === undefined) {
@@ -39,7 +39,8 @@ export const run = program({
     }
     const payload = await payloadOf(flags, stdin);
     const timeoutMs = timeoutMsOf(flags);
-    const render = rendererOf(flags.text('F'), flags.has('verbose'));
+    const tell = (text: string): void => void stderr.write(`Error: ${text}\n`);
+    const render = rendererOf(flags.text('F'), flags.has('verbose'), tell);
     return {
       reconnect: false,
       run: async (client, signal) => {
@@ -74,12 +75,16 @@ export const run = program({
   },
 });
 
-function rendererOf(format: string | undefined, isVerbose: boolean): (message: Message) => Uint8Array {
+function rendererOf(
+  format: string | undefined,
+  isVerbose: boolean,
+  tell: TellFault,
+): (message: Message) => Uint8Array {
   if (format === undefined) {
     return ({ topic, payload }) => Buffer.concat([Buffer.from(isVerbose ? `${topic} ` : ''), payload]);
   }
   try {
-    const render = parseFormat(format);
+    const render = parseFormat(format, tell);
     return (message) => render({ message, receivedAt: new Date() });
   } catch (error) {
     if (error instanceof UsageError) throw new MosquittoUsageError(`Error: ${error.message}`);

@@ -4,7 +4,7 @@ import type { Client, Message } from '@tobymq/client';
 import { matches } from '@tobymq/codec';
 import type { CommandContext } from '../../commands/command.ts';
 import { UsageError } from '../../commands/command.ts';
-import { type FormatContext, parseFormat } from '../format-string.ts';
+import { type FormatContext, parseFormat, type TellFault } from '../format-string.ts';
 import { PipeWriter } from '../sub-output.ts';
 import { type Flags, qosOf, table, timeoutMsOf, wholeNumber } from './client-flags.ts';
 import { MosquittoUsageError } from './errors.ts';
@@ -144,15 +144,15 @@ function isWanted({ topic, retain }: Message, flags: Flags, { percent }: Setting
 function outputOf(context: CommandContext, flags: Flags): Output {
   const writer = new PipeWriter(context.stdout, () => process.exit(0));
   if (flags.has('message-rate')) return rateOutput(writer);
-  const render = rendererOf(flags);
+  const render = rendererOf(flags, (text) => void context.stderr.write(`Error: ${text}\n`));
   if (flags.has('watch')) return watchOutput(writer, render);
   return (message) => writer.write(render({ message, receivedAt: new Date() }));
 }
 
-function rendererOf(flags: Flags): (context: FormatContext) => Uint8Array {
+function rendererOf(flags: Flags, tell: TellFault): (context: FormatContext) => Uint8Array {
   const format = flags.text('F');
   const newline = flags.has('N') ? '' : '\n';
-  if (format !== undefined) return compiled(format, newline, flags.has('pretty'));
+  if (format !== undefined) return compiled(format, newline, flags.has('pretty'), tell);
   const isVerbose = flags.has('verbose');
   return ({ message: { topic, payload } }) => {
     // As the original does: an empty payload prints nothing, not even the line feed.
@@ -162,10 +162,15 @@ function rendererOf(flags: Flags): (context: FormatContext) => Uint8Array {
   };
 }
 
-function compiled(format: string, newline: string, pretty: boolean): (context: FormatContext) => Uint8Array {
+function compiled(
+  format: string,
+  newline: string,
+  pretty: boolean,
+  tell: TellFault,
+): (context: FormatContext) => Uint8Array {
   let render: (context: FormatContext) => Buffer;
   try {
-    render = parseFormat(format);
+    render = parseFormat(format, tell);
   } catch (error) {
     if (error instanceof UsageError) throw new MosquittoUsageError(`Error: ${error.message}`);
     throw error;
@@ -173,7 +178,8 @@ function compiled(format: string, newline: string, pretty: boolean): (context: F
   const isJson = pretty && /^%[jJ]$/.test(format);
   return (context) => {
     const bytes = render(context);
-    const shown = isJson ? Buffer.from(JSON.stringify(JSON.parse(bytes.toString()), null, 2)) : bytes;
+    const shown =
+      isJson && bytes.length > 0 ? Buffer.from(JSON.stringify(JSON.parse(bytes.toString()), null, 2)) : bytes;
     return Buffer.concat([shown, Buffer.from(newline)]);
   };
 }
