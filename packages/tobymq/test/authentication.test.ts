@@ -8,10 +8,12 @@ import { createServer, type Server as HttpServer, type ServerResponse } from 'no
 import { type AddressInfo, connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AuthenticationRequest } from '@tobymq/broker';
 import { connect as connectClient, scramSha256 } from '@tobymq/client';
 import { packet, packetType, property, RawPeer, type RawProperties } from '@tobymq/testkit';
 import { exportJWK, exportSPKI, importPKCS8, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { PasswordFileAuthenticator } from '../src/auth/password-file.ts';
 import { hashPassword, parsePasswordHash, verifyPassword } from '../src/auth/password-hash.ts';
 import { makeScramSecret } from '../src/auth/scram.ts';
 import type { ConfigInput } from '../src/config/schema.ts';
@@ -65,6 +67,35 @@ test('a login does not wait behind all the guesses that came from another addres
     .toBeGreaterThan(0);
   expect((await login('anna', 'geheim')).reason).toBe(0);
   expect(server.broker.metrics.connectionsRefused).toBeLessThan(30);
+});
+
+/** The password file of a user, with how often the password was computed, and a request to log in. */
+async function costlyLogin() {
+  const hash = parsePasswordHash(await hashPassword('geheim', 'pbkdf2'));
+  let computed = 0;
+  const counting = new Proxy(hash as object, {
+    get: (target, key) => {
+      if (key === 'kind') computed++;
+      return Reflect.get(target, key);
+    },
+  }) as NonNullable<typeof hash>;
+  const file = new PasswordFileAuthenticator(new Map([['anna', counting]]), 300);
+  return {
+    computed: () => computed,
+    login: () => {
+      const password = Buffer.from('geheim');
+      const request = { username: 'anna', password, remoteAddress: host };
+      return file.authenticate(request as unknown as AuthenticationRequest);
+    },
+  };
+}
+
+test('a password that very many clients come with at once is not computed for each of them', async () => {
+  const { login, computed } = await costlyLogin();
+  const answers = await Promise.all(Array.from({ length: 40 }, () => login()));
+  expect(answers.every((answer) => answer?.allow)).toBe(true);
+  // As many as there are threads begin before the first is done.
+  expect(computed()).toBeLessThan(10);
 });
 
 test('hashes of an old mosquitto_passwd are read', async () => {
