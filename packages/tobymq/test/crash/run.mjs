@@ -177,6 +177,9 @@ class World {
         if (must) required += 1;
         if (must && times === 0)
           wrong.push(`${subscriber.name} never got ${message.id}, which was acknowledged`);
+        // Who has subscribed in between may get a later message first, and after a crash the repetition of an earlier one.
+        if (must && subscriber.late.has(message.id))
+          wrong.push(`${subscriber.name} received ${message.id} after ${subscriber.late.get(message.id)}`);
         if (qos === 2 && times > 1)
           wrong.push(`${subscriber.name} got ${message.id} ${times} times with QoS 2`);
         if (times > 0 && !subscriber.mayHave(message)) {

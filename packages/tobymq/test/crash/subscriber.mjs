@@ -19,6 +19,8 @@ export class Subscriber {
   received = new Map();
   /** What was wrong as it happened. */
   faults = [];
+  /** Messages that came after a later one of their stream, each with that one. */
+  late = new Map();
   /** @type {Map<string, Period[]>} */
   #periods = new Map();
   #version;
@@ -193,7 +195,7 @@ export class Subscriber {
     const stream = id.slice(0, at);
     const number = Number(id.slice(at + 1));
     const last = this.#lastOfStream.get(stream) ?? 0;
-    if (number < last) this.faults.push(`received ${id} after ${stream}:${last}`);
+    if (number < last) this.late.set(id, `${stream}:${last}`);
     else this.#lastOfStream.set(stream, number);
   }
 
