@@ -82,6 +82,8 @@ export class Server {
   #token: string | undefined;
   #stopping: Promise<void> | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
+  /** The pid file that this server has written: one of another server stays when this one cannot start. */
+  #pidFile: string | undefined;
   #isReady = false;
   readonly #socketsMax = socketsMax();
 
@@ -157,7 +159,10 @@ export class Server {
     await this.#listeners.apply(prepared.listeners);
     await this.#openHttp();
     for (const { listener, addresses } of this.#listeners.listeners) this.#events.opened(listener, addresses);
-    if (config.pidFile !== undefined) writePidFile(config.pidFile);
+    if (config.pidFile !== undefined) {
+      writePidFile(config.pidFile);
+      this.#pidFile = config.pidFile;
+    }
     if (config.user !== undefined) dropPrivileges(config.user, config.data);
     this.#isReady = true;
   }
@@ -282,6 +287,7 @@ export class Server {
   }
 
   async #reload(): Promise<ReloadReport> {
+    if (this.#stopping !== undefined) throw ConfigError.of('the server is stopping');
     this.log.log('info', 'reloading', {});
     const before = this.#config;
     const wanted = this.#options.readConfig?.() ?? before;
@@ -351,7 +357,8 @@ export class Server {
 
   /** Stops: no new clients, 0x8B to those that are there, everything stored. */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+    // A reload that is on its way would open listeners again behind it.
+    this.#stopping ??= this.#reloading.then(() => this.#stop());
     return this.#stopping;
   }
 
@@ -366,7 +373,7 @@ export class Server {
       await this.#http?.close();
       this.#gauges.close();
       if (this.#config.store.type === 'sqlite' && this.#http) removeRunningServer(this.#config.data);
-      if (this.#config.pidFile !== undefined && this.broker) removePidFile(this.#config.pidFile);
+      if (this.#pidFile !== undefined) removePidFile(this.#pidFile);
       this.log.publish = undefined;
       this.log.close();
     }

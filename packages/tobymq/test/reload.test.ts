@@ -140,6 +140,25 @@ test('rules, limits and log level count at once, for clients that are connected 
   expect(server.log.level).toBe('debug');
 });
 
+test('a server that is stopped while it reloads opens nothing any more', async () => {
+  const [first, second] = [await freePort(), await freePort()];
+  const { server, reload } = await changeable({ listeners: [{ port: first }] });
+  const reloading = reload({ listeners: [{ port: second }] });
+  await Promise.resolve(); // it has begun
+  await server.stop();
+  await reloading;
+  for (const port of [first, second]) await expect(connect({ host, port })).rejects.toThrow(/ECONNREFUSED/);
+  await expect(server.reload()).rejects.toThrow(/the server is stopping/);
+});
+
+test('a server that cannot start leaves the pid file of another one', async () => {
+  const [port, pidFile] = [await freePort(), join(directory, 'other.pid')];
+  const config: ConfigInput = { listeners: [{ port }], pidFile, store: { type: 'memory' } };
+  await changeable(config);
+  await expect(changeable(config)).rejects.toThrow(/another program uses the port/);
+  expect(existsSync(pidFile)).toBe(true);
+});
+
 test('what needs a restart is named until there was one, and stays as it is', async () => {
   const port = await freePort();
   const [first, second] = [join(directory, 'first.pid'), join(directory, 'second.pid')];
