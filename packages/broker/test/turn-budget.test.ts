@@ -192,6 +192,7 @@ class NotedStream implements ByteStream {
   readonly bufferedBytes = 0;
   readonly peer = { transport: 'noted' };
   readonly writtenIn: number[] = [];
+  onWrite = () => {};
   isDestroyed = false;
   readonly #turns: { readonly count: number };
   #handler!: ByteStreamHandler;
@@ -210,6 +211,7 @@ class NotedStream implements ByteStream {
 
   write(): boolean {
     this.writtenIn.push(this.#turns.count);
+    this.onWrite();
     return true;
   }
 
@@ -254,4 +256,30 @@ test('a message for very many subscribers is written to them in many turns, once
   const writtenIn = streams.flatMap((stream, i) => stream.writtenIn.slice(earlier[i]));
   expect(writtenIn).toHaveLength(streams.length);
   expect(new Set(writtenIn).size).toBeGreaterThan(3);
+});
+
+test('a stream that hands over bytes while it is written to disturbs no other write', async () => {
+  const { port, broker } = await startBroker();
+  const publisher = await connectPeer(port, { clientId: 'publisher' });
+  const streams = Array.from({ length: 3 }, () => new NotedStream({ count: 0 }));
+  for (const [i, stream] of streams.entries()) {
+    broker.attach(stream);
+    stream.receive(
+      Buffer.concat([
+        packet.connect({ version: 4, clientId: `subscriber-${i}` }),
+        packet.subscribe({ version: 4, id: 1, filters: [['news', 0]] }),
+      ]),
+    );
+  }
+  await until(() => streams.every((stream) => stream.writtenIn.length > 0));
+  const [first] = streams as [NotedStream];
+  first.onWrite = () => {
+    first.onWrite = () => {};
+    first.receive(packet.pingreq());
+  };
+  const earlier = streams.map((stream) => stream.writtenIn.length);
+  const news = () => streams.map((stream, i) => stream.writtenIn.length - earlier[i]!);
+  publisher.send(publishPacket('news', 'x'));
+  await until(() => news().every((count) => count > 0) && news()[0] === 2);
+  expect(news()).toEqual([2, 1, 1]);
 });

@@ -15,13 +15,12 @@ import type { Clock } from '../clock.ts';
 import { ChunkPool } from './chunk.ts';
 import { Moderation } from './moderation.ts';
 import type { Outbox } from './outbox.ts';
+import { BUDGET_MS } from './turn-budget.ts';
 
 /** How often a read waits for the end of its turn just to see what that saves. */
 const PROBE_READS = 32;
 /** So many reads in a turn are many. */
 const MANY_READS = 4;
-/** The time for writes in one turn. */
-const BUDGET_MS = 4;
 /** Writes between two looks at the clock, a fraction of a millisecond. */
 const WRITES_BETWEEN_LOOKS = 32;
 
@@ -33,6 +32,8 @@ export class Flusher {
   // was served is taken out of its place, so that connections that have ended do not stay in memory for it.
   readonly #dirty: (Outbox | undefined)[] = [];
   #dirtyCount = 0;
+  /** How many of them are served already; only while they are written. */
+  #served = 0;
   /** Outboxes with a run of frames in the buffer that is being read. */
   readonly #running: (Outbox | undefined)[] = [];
   #runningCount = 0;
@@ -110,19 +111,21 @@ export class Flusher {
     const dirty = this.#dirty;
     const count = this.#dirtyCount;
     const beganMs = count > WRITES_BETWEEN_LOOKS ? this.#clock.now() : 0;
-    let served = 0;
-    while (served < count) {
-      const outbox = dirty[served]!;
-      dirty[served++] = undefined;
+    // Both numbers are looked at again after each write: a stream may hand over what it has read while it is written to,
+    // and that may end up here once more.
+    while (this.#served < Math.min(count, this.#dirtyCount)) {
+      const outbox = dirty[this.#served]!;
+      dirty[this.#served++] = undefined;
       outbox.isDirty = false;
       outbox.flush();
-      if (served % WRITES_BETWEEN_LOOKS === 0 && this.#clock.now() - beganMs >= BUDGET_MS) break;
+      if (this.#served % WRITES_BETWEEN_LOOKS === 0 && this.#clock.now() - beganMs >= BUDGET_MS) break;
     }
-    const left = this.#dirtyCount - served;
+    const left = this.#dirtyCount - this.#served;
     if (left > 0) {
-      dirty.copyWithin(0, served, this.#dirtyCount).fill(undefined, left, this.#dirtyCount);
+      dirty.copyWithin(0, this.#served, this.#dirtyCount).fill(undefined, left, this.#dirtyCount);
       if (!this.#isScheduled) this.#schedule();
     }
     this.#dirtyCount = left;
+    this.#served = 0;
   }
 }

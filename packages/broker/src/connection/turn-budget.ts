@@ -14,8 +14,8 @@ import type { Metrics } from '../metrics.ts';
 import type { Router } from '../routing/router.ts';
 import type { Subscriber } from '../session/subscriber.ts';
 
-/** The time for packets in one turn. Writing what they have led to comes on top. */
-const BUDGET_MS = 4;
+/** The time for packets in one turn, and as much again for writing what they have led to. */
+export const BUDGET_MS = 4;
 /** Work between two looks at the clock, a fraction of a millisecond. */
 const WORK_BETWEEN_LOOKS = 32;
 /** Of a large packet, so many bytes are as much work as a small packet. */
