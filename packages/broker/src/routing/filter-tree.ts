@@ -24,7 +24,7 @@
 import { matches } from '@tobymq/codec';
 import { type Children, collectChildren, deleteChild, getChild, setChild } from './children.ts';
 import { LargeMap } from './large-map.ts';
-import { afterRun, commonLevels, hasWildcard, levelEnd, restOfRun } from './levels.ts';
+import { afterRun, commonLevels, cutRun, hasWildcard, levelEnd } from './levels.ts';
 
 /** What a tree holds for a filter; it knows its filter, so that the tree need not keep it a second time. */
 export interface FilterValue {
@@ -319,11 +319,8 @@ function isMatch(value: FilterValue, topic: string, end: number, depth: number):
 
 /** A node for the levels that a filter has in common with the run of a node, which gets the rest of it. */
 function growAbove<V>(node: TreeNode<V>, filter: string, start: number): TreeNode<V> {
-  const run = node.run!;
-  const common = commonLevels(run, 0, filter, start);
+  const { common, level } = cutRun(node, filter, start);
   const grown = new TreeNode<V>(common);
-  const { level, rest } = restOfRun(run, common);
-  node.run = rest;
   grown.setChild(level, node);
   return grown;
 }

@@ -47,12 +47,19 @@ export function commonLevels(
   return end === -1 ? undefined : Buffer.from(first.slice(firstStart, firstStart + end)).toString();
 }
 
-/** What is left of a run behind its levels `common`, which it begins with. */
-export function restOfRun(
-  run: string,
-  common: string | undefined,
-): { level: string; rest: string | undefined } {
-  const start = common === undefined ? 0 : common.length + 1;
-  const end = levelEnd(run, start);
-  return { level: run.slice(start, end), rest: end === run.length ? undefined : run.slice(end + 1) };
+/**
+ * Cuts the run of a node where a text that goes on at `start` parts from it. Answers with the levels that both have in
+ * common, which are the run of a node above it, and with the level that leads from there to the node.
+ */
+export function cutRun(
+  node: { run: string | undefined },
+  text: string,
+  start: number,
+): { readonly common: string | undefined; readonly level: string } {
+  const run = node.run!;
+  const common = commonLevels(run, 0, text, start);
+  const levelStart = common === undefined ? 0 : common.length + 1;
+  const end = levelEnd(run, levelStart);
+  node.run = end === run.length ? undefined : run.slice(end + 1);
+  return { common, level: run.slice(levelStart, end) };
 }

@@ -20,7 +20,7 @@
 
 import { matches } from '@tobymq/codec';
 import { LargeMap } from './large-map.ts';
-import { afterRun, commonLevels, hasWildcard, levelEnd, restOfRun } from './levels.ts';
+import { afterRun, commonLevels, cutRun, hasWildcard, levelEnd } from './levels.ts';
 
 /** Where the message of one topic is; removed and replaced messages stay recognizable for cursors. */
 class RetainedSlot<M> {
@@ -213,11 +213,8 @@ export class RetainedTree<M> {
 
 /** A node for the levels that a topic has in common with the run of a node, which gets the rest of it. */
 function growAbove<M>(node: TopicNode<M>, topic: string, start: number): TopicNode<M> {
-  const run = node.run!;
-  const common = commonLevels(run, 0, topic, start);
+  const { common, level } = cutRun(node, topic, start);
   const grown = new TopicNode<M>(common);
-  const { level, rest } = restOfRun(run, common);
-  node.run = rest;
   grown.children = new Map([[level, node]]);
   return grown;
 }
