@@ -68,8 +68,8 @@ function finish(
   if (raw.qos === 2 && connection.state !== 'connected' && session?.hasEnded === false) return undefined;
   const message = verdict.message === request ? raw : fromRequest(verdict.message);
   const { matched, isWritten, forwarded } = routeRaw(core, message, client?.clientId ?? '', session);
-  const bytes = keptBytes(message);
   if (connection.state !== 'connected' || raw.qos === 0) return undefined;
+  const bytes = keptBytes(message);
   if (forwarded !== undefined) {
     return acknowledgeForwarded(connection, raw.qos, packetId, forwarded, isWritten, bytes);
   }
