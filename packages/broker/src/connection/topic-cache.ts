@@ -1,6 +1,6 @@
 // What a connection knows of the topics that it publishes to. Clients publish to few topics again and again, so for a
-// known topic nothing is decoded, looked up or asked: its bytes are compared with those of the last one, and the string,
-// the route, the rule's answer and the interested hooks are at hand.
+// known topic nothing is decoded or asked: its bytes are compared with those of the last one, or found by their hash, and
+// the string, the route, the rule's answer and the interested hooks are at hand.
 
 import type { Extension } from '../extension.ts';
 import type { Decision } from '../hooks.ts';
@@ -9,6 +9,8 @@ import type { Subscriber } from '../session/subscriber.ts';
 
 /** How many topics one connection keeps. */
 const TOPICS_MAX = 256;
+
+const SLOTS_MIN = 4;
 
 export type PublishHook = Extension & Required<Pick<Extension, 'onPublish'>>;
 
@@ -32,27 +34,44 @@ export class KnownTopic {
 
 export class TopicCache {
   #last: KnownTopic | undefined = undefined;
-  #topics: Map<string, KnownTopic> | undefined = undefined;
+  // By the hash of their bytes; one that finds its slot taken is in the next free one. A power of two of slots, at least half
+  // of which are free.
+  #slots: (KnownTopic | undefined)[] | undefined = undefined;
+  #count = 0;
   #aliases: (KnownTopic | undefined)[] | undefined = undefined;
 
-  /** The topic if it is the same as the last one. */
-  last(bytes: Uint8Array, start: number, end: number): KnownTopic | undefined {
+  /** The topic with the name at `bytes[start..end)`. */
+  find(bytes: Uint8Array, start: number, end: number): KnownTopic | undefined {
     const last = this.#last;
-    return last !== undefined && isSameAs(last.bytes, bytes, start, end) ? last : undefined;
+    if (last !== undefined && isSameAs(last.bytes, bytes, start, end)) return last;
+    const slots = this.#slots;
+    if (slots === undefined) return undefined;
+    const mask = slots.length - 1;
+    for (let slot = hashOf(bytes, start, end) & mask; ; slot = (slot + 1) & mask) {
+      const known = slots[slot];
+      if (known === undefined) return undefined;
+      if (isSameAs(known.bytes, bytes, start, end)) {
+        this.#last = known;
+        return known;
+      }
+    }
   }
 
-  get(topic: string): KnownTopic | undefined {
-    const known = this.#topics?.get(topic);
-    if (known !== undefined) this.#last = known;
-    return known;
-  }
-
-  add(topic: string, known: KnownTopic): void {
+  /** Adds a topic that is not known yet. */
+  add(known: KnownTopic): void {
     this.#last = known;
-    if (topic.length > REMEMBERED_TOPIC_MAX) return;
-    this.#topics ??= new Map();
-    if (this.#topics.size >= TOPICS_MAX) this.#topics.clear();
-    this.#topics.set(topic, known);
+    if (known.bytes.length > REMEMBERED_TOPIC_MAX) return;
+    if (this.#slots === undefined || this.#count >= TOPICS_MAX) {
+      this.#slots = new Array<undefined>(SLOTS_MIN).fill(undefined);
+      this.#count = 0;
+    }
+    this.#count++;
+    if (2 * this.#count > this.#slots.length) {
+      const before = this.#slots;
+      this.#slots = new Array<undefined>(2 * before.length).fill(undefined);
+      for (const each of before) if (each !== undefined) place(this.#slots, each);
+    }
+    place(this.#slots, known);
   }
 
   /** Sets or replaces what an alias of the client stands for. [N25] */
@@ -64,6 +83,20 @@ export class TopicCache {
   byAlias(alias: number): KnownTopic | undefined {
     return this.#aliases?.[alias];
   }
+}
+
+function place(slots: (KnownTopic | undefined)[], known: KnownTopic): void {
+  const { bytes } = known;
+  let slot = hashOf(bytes, 0, bytes.length) & (slots.length - 1);
+  while (slots[slot] !== undefined) slot = (slot + 1) & (slots.length - 1);
+  slots[slot] = known;
+}
+
+/** FNV-1a, folded so that the low bits are good. A client that chooses topics for their hashes slows only itself. */
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let index = start; index < end; index++) hash = Math.imul(hash ^ bytes[index]!, 0x01000193);
+  return hash ^ (hash >>> 15);
 }
 
 /** Whether `bytes[start..end)` are the bytes of a known topic. */

@@ -46,7 +46,7 @@ export function handlePublish(connection: Connection, reader: FrameReader): Prom
     throw fault(0x9a, 'PUBLISH is retained, which is not available'); // [N26]
   const known =
     publish.topicAlias === 0
-      ? (connection.topics.last(bytes, publish.topicStart, publish.topicEnd) ?? findTopic(connection, bytes))
+      ? (connection.topics.find(bytes, publish.topicStart, publish.topicEnd) ?? addTopic(connection, bytes))
       : topicByAlias(connection, bytes);
   const payloadSize = publish.payloadEnd - publish.payloadStart;
   const { metrics } = core;
@@ -64,11 +64,9 @@ export function handlePublish(connection: Connection, reader: FrameReader): Prom
   return askFirst(connection, known, reader);
 }
 
-/** Looks up a topic that is not the last one, and checks one that was never seen. */
-function findTopic(connection: Connection, bytes: Uint8Array): KnownTopic {
+/** Checks a topic that the connection has not published to yet. */
+function addTopic(connection: Connection, bytes: Uint8Array): KnownTopic {
   const name = readTopic(bytes, publish.topicStart, publish.topicEnd);
-  const found = connection.topics.get(name);
-  if (found !== undefined) return found;
   const { topicLevelsMax, topicBytesMax } = connection.core.limits;
   if (hasDiscouragedCharacters(name)) {
     throw fault(0x81, 'the topic name of PUBLISH has control or non-characters'); // [N07]
@@ -84,7 +82,7 @@ function findTopic(connection: Connection, bytes: Uint8Array): KnownTopic {
   const own = new Uint8Array(publish.topicEnd - publish.topicStart);
   own.set(bytes.subarray(publish.topicStart, publish.topicEnd));
   const known = new KnownTopic(own, mountPoint + name);
-  connection.topics.add(name, known);
+  connection.topics.add(known);
   return known;
 }
 
@@ -97,7 +95,7 @@ function topicByAlias(connection: Connection, bytes: Uint8Array): KnownTopic {
   }
   if (publish.topicEnd > publish.topicStart) {
     const { topics } = connection;
-    const known = topics.last(bytes, publish.topicStart, publish.topicEnd) ?? findTopic(connection, bytes);
+    const known = topics.find(bytes, publish.topicStart, publish.topicEnd) ?? addTopic(connection, bytes);
     topics.setAlias(alias, known);
     return known;
   }

@@ -5,6 +5,7 @@
 // than what it holds.
 
 import { LargeMap } from './large-map.ts';
+import { ownCopy } from './levels.ts';
 
 /** Changed only by the functions below. */
 export type Children<C> = undefined | readonly (string | C)[] | LargeMap<C>;
@@ -21,8 +22,9 @@ function sharedLevel(level: string): string {
   const shared = sharedLevels.get(level);
   if (shared !== undefined) return shared;
   if (sharedLevels.size === SHARED_LEVELS_MAX) sharedLevels.clear();
-  sharedLevels.set(level, level);
-  return level;
+  const own = ownCopy(level);
+  sharedLevels.set(own, own);
+  return own;
 }
 
 export function getChild<C>(children: Children<C>, level: string): C | undefined {
@@ -36,7 +38,7 @@ export function getChild<C>(children: Children<C>, level: string): C | undefined
 export function setChild<C>(children: Children<C>, level: string, child: C): Children<C> {
   if (children === undefined) return [sharedLevel(level), child];
   if (children instanceof LargeMap) {
-    children.set(level, child);
+    children.set(ownCopy(level), child);
     return children;
   }
   for (let i = 0; i < children.length; i += 2) if (children[i] === level) return children.with(i + 1, child);

@@ -28,10 +28,12 @@ export function afterRun(run: string, text: string, start: number): number {
   return end <= text.length && text.startsWith(run, start) && isLevelEnd(text, end) ? end + 1 : -1;
 }
 
-/**
- * The levels with which two texts both go on; `undefined` if they differ in the first. The result has memory of its own,
- * so that it does not keep a long text from being forgotten.
- */
+/** A copy with memory of its own: a part of a text keeps the whole of it from being forgotten. */
+export function ownCopy(part: string): string {
+  return Buffer.from(part).toString();
+}
+
+/** The levels with which two texts both go on; `undefined` if they differ in the first. */
 export function commonLevels(
   first: string,
   firstStart: number,
@@ -44,7 +46,7 @@ export function commonLevels(
     if (isLevelEnd(first, firstStart + i) && isLevelEnd(second, secondStart + i)) end = i;
     if (first.charCodeAt(firstStart + i) !== second.charCodeAt(secondStart + i)) break;
   }
-  return end === -1 ? undefined : Buffer.from(first.slice(firstStart, firstStart + end)).toString();
+  return end === -1 ? undefined : ownCopy(first.slice(firstStart, firstStart + end));
 }
 
 /**

@@ -17,6 +17,7 @@
 
 import { matches } from '@tobymq/codec';
 import { FilterTree } from './filter-tree.ts';
+import { hashOfKey, LargeMap } from './large-map.ts';
 import type { SharedGroup, SharedGroupContext, SharedStrategy } from './shared-group.ts';
 import {
   collectSubscriptions,
@@ -72,6 +73,9 @@ const LOGGED_CHANGES = 16;
 
 const MATCHED_KEPT_MAX = 1024;
 
+/** Of how many topics it is known that they were asked for once; a power of two. */
+const ASKED_ONCE = 4096;
+
 /**
  * What is remembered by topic is bounded in number, so topics above this length are not remembered: with 65,535 bytes
  * each, the routes alone would take 2 GB.
@@ -87,8 +91,11 @@ export class Router<S> {
   readonly #routesMax: number;
   // Two generations: when the young one is half of `routesMax`, the old one goes and the young one becomes old. A route
   // that is asked for moves to the young one. This keeps what is used, without bookkeeping per use.
-  #young = new Map<string, CachedRoute<S>>();
-  #old = new Map<string, CachedRoute<S>>();
+  #young = new LargeMap<CachedRoute<S>>();
+  #old = new LargeMap<CachedRoute<S>>();
+  // A route is kept when it is asked for a second time. Connections hold the routes of what they publish to, so that many a
+  // topic never is, and keeping costs as much as finding.
+  readonly #askedOnce = new Int32Array(ASKED_ONCE);
   #version = 0;
   #subscriptionCount = 0;
   #sharedSubscriptionCount = 0;
@@ -201,12 +208,17 @@ export class Router<S> {
 
   /** The current route of a topic. The object may be kept; see above how to keep it current. */
   route(topic: string): Route<S> {
-    let route = this.#young.get(topic);
+    const hash = hashOfKey(topic);
+    let route = this.#young.get(topic, hash);
     if (route === undefined) {
-      route = this.#old.get(topic);
-      if (route === undefined) route = new CachedRoute(topic);
-      else this.#old.delete(topic);
-      if (topic.length <= REMEMBERED_TOPIC_MAX) this.#remember(route);
+      route = this.#old.get(topic, hash);
+      if (route !== undefined) {
+        this.#old.delete(topic, hash);
+        this.#remember(route, hash);
+      } else {
+        route = new CachedRoute(topic);
+        if (this.#wasAskedFor(hash) && topic.length <= REMEMBERED_TOPIC_MAX) this.#remember(route, hash);
+      }
     }
     if (route.version !== this.#version) this.refresh(route);
     return route;
@@ -225,12 +237,20 @@ export class Router<S> {
    */
   age(): void {
     this.#old = this.#young;
-    this.#young = new Map();
+    this.#young = new LargeMap();
   }
 
-  #remember(route: CachedRoute<S>): void {
+  #remember(route: CachedRoute<S>, hash: number): void {
     if (this.#young.size * 2 >= this.#routesMax) this.age();
-    this.#young.set(route.topic, route);
+    this.#young.set(route.topic, route, hash);
+  }
+
+  /** Whether the topic was asked for lately, as far as the few hashes that are kept can tell. */
+  #wasAskedFor(hash: number): boolean {
+    const slot = hash & (ASKED_ONCE - 1);
+    if (this.#askedOnce[slot] === hash) return true;
+    this.#askedOnce[slot] = hash;
+    return false;
   }
 
   #addPlain(present: Subscribers<S> | undefined, subscription: Subscription<S>): Subscription<S> | undefined {

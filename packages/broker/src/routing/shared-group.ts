@@ -4,7 +4,6 @@
 // and jump consistent hashing moves only the keys that it has to. A member that is offline is chosen only when nobody is
 // online: then the message waits in that member's queue.
 
-import { hashOf } from './large-map.ts';
 import type { Subscription } from './subscription.ts';
 
 /** How a shared subscription chooses the member that gets a message. */
@@ -156,6 +155,13 @@ function positionsOf<S>(members: readonly Subscription<S>[]): Map<S, number> {
   const positions = new Map<S, number>();
   for (let i = 0; i < members.length; i++) positions.set(members[i]!.subscriber, i);
   return positions;
+}
+
+/** FNV-1a over the UTF-16 code units: the same in every process, so that a choice lasts through a restart. */
+function hashOf(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  return hash;
 }
 
 /** The finalizer of MurmurHash3, because FNV leaves the high bits of short keys poor: every bit of the input changes about half of the bits of the result. */

@@ -1,7 +1,7 @@
 import { matches, type QoS } from '@tobymq/codec';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Router } from '../../src/routing/router.ts';
+import { type Route, Router } from '../../src/routing/router.ts';
 import { Subscription, type SubscriptionOptions, type Target } from '../../src/routing/subscription.ts';
 import { topicFilter, topicName } from './arbitraries.ts';
 
@@ -25,6 +25,12 @@ function subscription(
 
 function newRouter(options: { routesMax?: number } = {}): Router<string> {
   return new Router<string>({ isOnline: () => true, ...options });
+}
+
+/** The route that is kept: with the first call the router only notes the topic. */
+function routeOfSecondCall(router: Router<string>, topic: string): Route<string> {
+  router.route(topic);
+  return router.route(topic);
 }
 
 function subscribersOf(router: Router<string>, topic: string): string[] {
@@ -232,19 +238,29 @@ test('a client gets one copy from its own subscription and one from each of its 
 
 test('the number of kept routes is bounded, and routes in use stay', () => {
   const router = newRouter({ routesMax: 100 });
-  expect(router.route('x'.repeat(2_000)).targets).toEqual([]);
+  expect(routeOfSecondCall(router, 'x'.repeat(2_000)).targets).toEqual([]);
   expect(router.routeCount).toBe(0);
-  const used = router.route('used');
+  const used = routeOfSecondCall(router, 'used');
   for (let i = 0; i < 10_000; i++) {
-    router.route(`topic/${i}`);
+    routeOfSecondCall(router, `topic/${i}`);
     expect(router.route('used')).toBe(used);
   }
   expect(router.routeCount).toBeLessThanOrEqual(100);
 });
 
+test('a route is kept from the second time on that it is asked for', () => {
+  const router = newRouter();
+  router.route('seen/twice');
+  router.route('seen/once');
+  expect(router.routeCount).toBe(0);
+  const kept = router.route('seen/twice');
+  expect(router.routeCount).toBe(1);
+  expect(router.route('seen/twice')).toBe(kept);
+});
+
 test('routes that nobody asks for are forgotten after the second call of age()', () => {
   const router = newRouter();
-  router.route('idle');
+  routeOfSecondCall(router, 'idle');
   router.age();
   expect(router.routeCount).toBe(1);
   router.age();
