@@ -1,9 +1,8 @@
 // What a broker and its listeners can be told, and what they do if they are told nothing.
 
-import type { ProtocolVersion, QoS } from '@tobymq/codec';
+import { MAX_PACKET_SIZE, type ProtocolVersion, type QoS } from '@tobymq/codec';
 import type { Bus } from './bus/bus.ts';
 import type { Clock } from './clock.ts';
-import { MAX_PACKET_SIZE } from './delivery/sizes.ts';
 import { BrokerError } from './errors.ts';
 import type { Extension } from './extension.ts';
 import type { Limits } from './limits.ts';

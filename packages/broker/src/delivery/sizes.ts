@@ -2,9 +2,6 @@
 
 import type { StoredMessage } from '../store/store.ts';
 
-/** The largest packet that MQTT can express. */
-export const MAX_PACKET_SIZE = 268_435_460;
-
 /**
  * Payloads of at least this size are written by reference; smaller ones are copied next to their header. Copying 16 kB
  * once costs less than a buffer of its own, which the garbage collector has to free; copying it for many does not.
