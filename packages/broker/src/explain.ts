@@ -3,7 +3,7 @@
 import { checkTopicName, matches, type QoS } from '@tobymq/codec';
 import type { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
-import { isSysTopic } from './handlers/topic-rules.ts';
+import { isSysTopic } from './routing/levels.ts';
 import { Session } from './session/session.ts';
 
 export interface ExplainOptions {

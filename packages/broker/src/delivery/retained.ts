@@ -2,8 +2,8 @@
 // retained-replay.ts.
 
 import type { Core } from '../core.ts';
-import { isSysTopic } from '../handlers/topic-rules.ts';
 import { LargeMap } from '../routing/large-map.ts';
+import { isSysTopic } from '../routing/levels.ts';
 import { RetainedTree } from '../routing/retained-tree.ts';
 import type { Subscription } from '../routing/subscription.ts';
 import type { Session } from '../session/session.ts';

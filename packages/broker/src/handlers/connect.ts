@@ -8,11 +8,11 @@ import { type Connect, checkTopicName, hasDiscouragedCharacters, type ProtocolVe
 import type { Connection } from '../connection/connection.ts';
 import type { AuthenticationAnswer, AuthenticationRequest } from '../extension.ts';
 import { isPromise } from '../hooks.ts';
+import { countLevels } from '../routing/levels.ts';
 import { NEVER_EXPIRES } from '../session/session.ts';
 import { acceptConnect } from './accept-connect.ts';
 import { beginExchange } from './enhanced-authentication.ts';
 import { type Refusal, refuse } from './refuse.ts';
-import { countLevels } from './topic-rules.ts';
 
 /** A CONNECT with what the server has decided about it. */
 export interface ConnectAttempt {

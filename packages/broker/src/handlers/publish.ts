@@ -18,11 +18,11 @@ import { routeAlong } from '../delivery/route-message.ts';
 import { REFERENCE_BYTES_MIN, SHARED_RECEIVERS_MIN, SHARED_REFERENCE_BYTES_MIN } from '../delivery/sizes.ts';
 import type { PublishRequest } from '../extension.ts';
 import { type Decision, isPromise } from '../hooks.ts';
+import { countLevels, isSysTopic } from '../routing/levels.ts';
 import type { Session } from '../session/session.ts';
 import { fault, protocolError } from './faults.ts';
 import { finishLater, type PendingPublish } from './publish-later.ts';
 import { fittingCode } from './reason-codes.ts';
-import { countLevels, isSysTopic } from './topic-rules.ts';
 
 const publish = new PublishReader();
 

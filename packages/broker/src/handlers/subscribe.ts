@@ -14,6 +14,7 @@ import { type Connection, tellable } from '../connection/connection.ts';
 import { after, inTurns } from '../connection/in-turns.ts';
 import type { MaybePromise } from '../extension.ts';
 import { type Decision, isPromise } from '../hooks.ts';
+import { countLevels } from '../routing/levels.ts';
 import { Subscription } from '../routing/subscription.ts';
 import { splitFilter } from '../session/filter.ts';
 import type { Session } from '../session/session.ts';
@@ -21,7 +22,6 @@ import type { Subscriber } from '../session/subscriber.ts';
 import { fault, protocolError } from './faults.ts';
 import { fittingCode } from './reason-codes.ts';
 import { tell } from './tell.ts';
-import { countLevels } from './topic-rules.ts';
 
 /** One filter of the packet and what was decided about it. */
 interface Item {

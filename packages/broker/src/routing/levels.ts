@@ -16,6 +16,11 @@ export function countLevels(filter: string): number {
   return count;
 }
 
+/** Whether the first level is `$SYS`: such topics belong to the server itself; clients may read them and not write. */
+export function isSysTopic(topic: string): boolean {
+  return topic.startsWith('$SYS/') || topic === '$SYS';
+}
+
 const SLASH = 0x2f;
 
 function isLevelEnd(text: string, at: number): boolean {
