@@ -35,6 +35,7 @@ export interface Decision {
   readonly isCacheable: boolean;
 }
 
+/** What is asked of nobody, and what nobody has an opinion on, is allowed. */
 export const ALLOWED: Decision = {
   isAllowed: true,
   qosMax: 2,
@@ -69,7 +70,6 @@ export class Hooks {
   readonly #publishHooks: readonly With<'onPublish'>[];
   readonly hasPublishRules: boolean;
   readonly hasDeliveryRules: boolean;
-  readonly hasPublishHooks: boolean;
 
   constructor(extensions: readonly Extension[], report: ReportFault) {
     this.#extensions = extensions;
@@ -87,7 +87,6 @@ export class Hooks {
     this.#publishHooks = extensions.filter((e): e is With<'onPublish'> => e.onPublish !== undefined);
     this.hasPublishRules = this.#publishRules.length > 0;
     this.hasDeliveryRules = this.#deliveryRules.length > 0;
-    this.hasPublishHooks = this.#publishHooks.length > 0;
   }
 
   /** May this address connect at all? */
@@ -158,7 +157,7 @@ export class Hooks {
 
   /** The extensions that want to see messages of this topic. */
   publishHooksFor(topic: string): readonly With<'onPublish'>[] {
-    if (!this.hasPublishHooks) return this.#publishHooks;
+    if (this.#publishHooks.length === 0) return this.#publishHooks;
     return this.#publishHooks.filter(
       ({ publishFilters }) => publishFilters?.some((filter) => matches(filter, topic)) ?? true,
     );

@@ -44,7 +44,7 @@ export class RoutedMessage {
   /** From this size on the payload is written by reference. */
   referenceBytesMin = REFERENCE_BYTES_MIN;
   /** Gives ids to messages that are kept. */
-  #nextId: () => number;
+  readonly #nextId: () => number;
   #stored: StoredMessage | undefined = undefined;
   #topicBytes: Uint8Array | undefined = undefined;
   #stamp = 0;
@@ -100,11 +100,6 @@ export class RoutedMessage {
   /** What it counts for where it is kept, as `keptBytes` of what is stored. */
   get keptBytes(): number {
     return this.topic.length + this.payloadSize + this.propertiesEnd - this.propertiesStart;
-  }
-
-  /** Whether it is a message of its own whose bytes may be kept. */
-  get isStored(): boolean {
-    return this.#stored !== undefined;
   }
 
   get topicBytes(): Uint8Array {

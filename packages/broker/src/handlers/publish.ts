@@ -17,7 +17,7 @@ import { forwardedProperties } from '../delivery/raw-properties.ts';
 import { routeAlong } from '../delivery/route-message.ts';
 import { REFERENCE_BYTES_MIN, SHARED_RECEIVERS_MIN, SHARED_REFERENCE_BYTES_MIN } from '../delivery/sizes.ts';
 import type { PublishRequest } from '../extension.ts';
-import { type Decision, isPromise } from '../hooks.ts';
+import { ALLOWED, type Decision, isPromise } from '../hooks.ts';
 import { countLevels, isSysTopic } from '../routing/levels.ts';
 import type { Session } from '../session/session.ts';
 import { fault, protocolError } from './faults.ts';
@@ -132,16 +132,8 @@ function renew(connection: Connection, known: KnownTopic): void {
   known.hooks = hooks.publishHooksFor(known.topic);
   known.decision = undefined;
   if (isSysTopic(known.topic)) known.decision = SYS_DENIED;
-  else if (!hooks.hasPublishRules) known.decision = ALLOWED_BY_NOBODY;
+  else if (!hooks.hasPublishRules) known.decision = ALLOWED;
 }
-
-const ALLOWED_BY_NOBODY: Decision = {
-  isAllowed: true,
-  qosMax: 2,
-  reasonCode: 0,
-  reason: undefined,
-  isCacheable: true,
-};
 
 /** Rules or hooks have to be asked: the message becomes an object that outlives this call. */
 function askFirst(connection: Connection, known: KnownTopic, reader: FrameReader): Promise<void> | undefined {
