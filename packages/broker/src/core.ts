@@ -126,10 +126,6 @@ export class Core {
     this.logger.log('debug', 'message-dropped', { reason, topic, clientId, count });
   }
 
-  endSession(session: Session, reason: 'expired' | 'clean-start' | 'disconnected' | 'removed'): void {
-    this.sessions.end(session, reason);
-  }
-
   publishWill(session: Session): void {
     if (session.will === undefined) return;
     const published = publishWill(this, session)

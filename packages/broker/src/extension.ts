@@ -126,6 +126,17 @@ export interface DisconnectInfo {
   readonly initiator: 'client' | 'server' | 'network';
 }
 
+/** Why a session ended. */
+export type SessionEndReason =
+  /** Nobody came back for it in time. */
+  | 'expired'
+  /** Its client has begun a new one. */
+  | 'clean-start'
+  /** It was to last as long as its connection. */
+  | 'disconnected'
+  /** The administrator or the server itself has ended it: its queue was full, or it could not be stored. */
+  | 'removed';
+
 /** Why messages are dropped; each has a counter of its own. */
 export type DropReason =
   | 'queue-full'
@@ -188,6 +199,6 @@ export interface Extension {
   onRefused?(request: AuthenticationRequest, reasonCode: number, reason: string): void;
   onSubscribed?(client: ClientInfo, filter: string, qos: QoS): void;
   onUnsubscribed?(client: ClientInfo, filter: string): void;
-  onSessionEnded?(clientId: string, reason: 'expired' | 'clean-start' | 'disconnected' | 'removed'): void;
+  onSessionEnded?(clientId: string, reason: SessionEndReason): void;
   onDropped?(info: DropInfo): void;
 }

@@ -20,6 +20,7 @@ import type {
   MaybePromise,
   PublishAnswer,
   PublishRequest,
+  SessionEndReason,
   SubscribeRequest,
 } from './extension.ts';
 
@@ -220,7 +221,7 @@ export class Hooks {
     this.#tell('onUnsubscribed', (extension) => extension.onUnsubscribed?.(client, filter));
   }
 
-  sessionEnded(clientId: string, reason: 'expired' | 'clean-start' | 'disconnected' | 'removed'): void {
+  sessionEnded(clientId: string, reason: SessionEndReason): void {
     this.#tell('onSessionEnded', (extension) => extension.onSessionEnded?.(clientId, reason));
   }
 

@@ -24,7 +24,7 @@ export function leave(
     }
     willIsDue(core, session);
     // [MQTT-4.1.0-2]
-    if (session.expiryInterval === 0) core.endSession(session, 'disconnected');
+    if (session.expiryInterval === 0) core.sessions.end(session, 'disconnected');
     else scheduleSession(session);
   }
   connection.authentication = undefined;

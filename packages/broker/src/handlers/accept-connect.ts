@@ -111,7 +111,7 @@ export function acceptConnect(
       // The client has not come in: neither its Will nor its session is to outlive the refusal.
       session.will = undefined;
       connection.close(serverClose(0x88, 'the session could not be stored'));
-      core.endSession(session, 'removed');
+      core.sessions.end(session, 'removed');
       return true;
     },
   };

@@ -16,7 +16,7 @@ export class SessionTimer extends WheelEntry {
     const session = this.#session;
     if (session.link !== undefined || session.hasEnded) return;
     if (session.willDueAt > 0 && session.willDueAt <= nowMs) session.core.publishWill(session);
-    if (expiresAt(session) <= nowMs) session.core.endSession(session, 'expired');
+    if (expiresAt(session) <= nowMs) session.core.sessions.end(session, 'expired');
     else scheduleSession(session);
   }
 }

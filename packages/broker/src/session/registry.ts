@@ -4,8 +4,7 @@ import type { ProtocolVersion } from '@tobymq/codec';
 import { type CloseReason, SESSION_TAKEN_OVER } from '../connection/close.ts';
 import { inTurns } from '../connection/in-turns.ts';
 import type { Core } from '../core.ts';
-import type { ClientInfo } from '../extension.ts';
-
+import type { ClientInfo, SessionEndReason } from '../extension.ts';
 import { Subscription } from '../routing/subscription.ts';
 import type { LoadedSession } from '../store/store.ts';
 import { expiresAt, scheduleSession, unscheduleSession } from './expiry.ts';
@@ -14,8 +13,6 @@ import { Session } from './session.ts';
 
 /** How many subscriptions of a session are removed in the turn in which it ends; more would take longer than 2 ms. */
 const UNSUBSCRIBED_AT_ONCE = 1_000;
-
-export type SessionEnd = 'expired' | 'clean-start' | 'disconnected' | 'removed';
 
 /** What a new session is made for. */
 export interface SessionRequest {
@@ -139,7 +136,7 @@ export class SessionRegistry {
   }
 
   /** Ends a session, if there is one, together with its connection. */
-  disconnectAndEnd(session: Session | undefined, close: CloseReason, reason: SessionEnd): void {
+  disconnectAndEnd(session: Session | undefined, close: CloseReason, reason: SessionEndReason): void {
     if (session === undefined) return;
     // What came by a shared subscription has to be known when the session ends.
     const { outbound } = session;
@@ -151,7 +148,7 @@ export class SessionRegistry {
   }
 
   /** Ends a session: nothing of it remains but the retained messages that its client published. [N50] */
-  end(session: Session, reason: SessionEnd): void {
+  end(session: Session, reason: SessionEndReason): void {
     if (session.hasEnded) return;
     const core = this.#core;
     if (session.link === undefined && session.will !== undefined) {
