@@ -145,7 +145,6 @@ export type DropReason =
   | 'not-authorized'
   | 'qos0-offline'
   | 'slow-consumer'
-  | 'rate-limited'
   | 'session-ended'
   | 'retained-limit'
   | 'store-unavailable'

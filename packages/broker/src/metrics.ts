@@ -97,7 +97,6 @@ export function createMetrics(startedAt: number): Metrics {
       'not-authorized': 0,
       'qos0-offline': 0,
       'slow-consumer': 0,
-      'rate-limited': 0,
       'session-ended': 0,
       'retained-limit': 0,
       'store-unavailable': 0,
