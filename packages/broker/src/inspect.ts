@@ -1,12 +1,14 @@
 // What can be seen of a running broker: clients, sessions, subscriptions, retained messages.
 
-import type { MessageProperties, QoS } from '@tobymq/codec';
+import type { MessageProperties, ProtocolVersion, QoS, RetainHandling } from '@tobymq/codec';
 import type { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
 import { propertiesObject } from './delivery/raw-properties.ts';
 import type { ClientInfo } from './extension.ts';
+import type { Subscription } from './routing/subscription.ts';
 import { expiresAt } from './session/expiry.ts';
 import type { Session } from './session/session.ts';
+import type { Subscriber } from './session/subscriber.ts';
 import type { StoredMessage } from './store/store.ts';
 
 /** A client that is connected. */
@@ -21,13 +23,15 @@ export interface ConnectedClient extends ClientInfo {
   readonly isBlocked: boolean;
 }
 
+/** A subscription of a session. */
 export interface SubscriptionInfo {
   /** As the client sent it, `$share/...` included. */
   readonly filter: string;
   readonly qos: QoS;
   readonly noLocal: boolean;
   readonly retainAsPublished: boolean;
-  readonly retainHandling: 0 | 1 | 2;
+  readonly retainHandling: RetainHandling;
+  /** 0 when it has no identifier. */
   readonly subscriptionId: number;
 }
 
@@ -35,7 +39,7 @@ export interface SubscriptionInfo {
 export interface SessionInfo {
   readonly clientId: string;
   readonly username: string | undefined;
-  readonly protocolVersion: number;
+  readonly protocolVersion: ProtocolVersion;
   readonly isConnected: boolean;
   readonly createdAt: number;
   /** 0 while it is connected. */
@@ -80,19 +84,20 @@ export function sessionInfo(session: Session): SessionInfo {
     queuedBytes: session.queuedBytes,
     inFlight: session.outbound?.inflight.size ?? 0,
     hasWill: session.will !== undefined,
-    subscriptions: subscriptionInfos(session),
+    subscriptions: [...(session.subscriptions?.values() ?? [])].map(subscriptionInfo),
   };
 }
 
-function subscriptionInfos(session: Session): SubscriptionInfo[] {
-  return [...(session.subscriptions?.values() ?? [])].map((subscription) => ({
-    filter: subscription.fullFilter,
-    qos: subscription.qos,
-    noLocal: subscription.noLocal,
-    retainAsPublished: subscription.retainAsPublished,
-    retainHandling: subscription.retainHandling,
-    subscriptionId: subscription.subscriptionId,
-  }));
+function subscriptionInfo(subscription: Subscription<Subscriber>): SubscriptionInfo {
+  const {
+    fullFilter: filter,
+    qos,
+    noLocal,
+    retainAsPublished,
+    retainHandling,
+    subscriptionId,
+  } = subscription;
+  return { filter, qos, noLocal, retainAsPublished, retainHandling, subscriptionId };
 }
 
 /** A subscription that matches a topic, and whose it is. */
@@ -104,12 +109,7 @@ export interface TopicSubscription extends SubscriptionInfo {
 export function subscriptionsOf(core: Core, topic: string): TopicSubscription[] {
   return core.router.subscriptionsOf(topic).map((subscription) => ({
     clientId: subscription.subscriber.clientId,
-    filter: subscription.fullFilter,
-    qos: subscription.qos,
-    noLocal: subscription.noLocal,
-    retainAsPublished: subscription.retainAsPublished,
-    retainHandling: subscription.retainHandling,
-    subscriptionId: subscription.subscriptionId,
+    ...subscriptionInfo(subscription),
   }));
 }
 
@@ -142,7 +142,7 @@ export function totals(core: Core): BrokerTotals {
 export interface RetainedMessage {
   readonly topic: string;
   readonly payload: Uint8Array;
-  readonly qos: 0 | 1 | 2;
+  readonly qos: QoS;
   readonly properties: MessageProperties | undefined;
   readonly publishedAt: number;
   readonly publisher: string;

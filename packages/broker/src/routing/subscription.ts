@@ -4,7 +4,7 @@
 // is its own target, so the usual route (no overlap) is built without allocating anything per subscriber; only
 // overlapping subscriptions of one session are merged into a `MergedTarget`.
 
-import type { QoS } from '@tobymq/codec';
+import type { QoS, RetainHandling } from '@tobymq/codec';
 import { countLevels } from './levels.ts';
 
 /** Who gets one copy of a message, and in which form. */
@@ -31,7 +31,7 @@ export interface SubscriptionOptions {
   readonly qos: QoS;
   readonly noLocal: boolean;
   readonly retainAsPublished: boolean;
-  readonly retainHandling: 0 | 1 | 2;
+  readonly retainHandling: RetainHandling;
   /** 0 when the subscription has no identifier. */
   readonly subscriptionId: number;
 }
@@ -60,7 +60,7 @@ export class Subscription<S> implements Target<S> {
   readonly qos: QoS;
   readonly noLocal: boolean;
   readonly retainAsPublished: boolean;
-  readonly retainHandling: 0 | 1 | 2;
+  readonly retainHandling: RetainHandling;
   readonly subscriptionIds: readonly number[];
 
   constructor(subscriber: S, options: SubscriptionOptions) {

@@ -10,7 +10,7 @@
 // because the broker refuses them to their publishers, and keeps everything else to be written with the next batch that
 // succeeds. If it could write everything else, its error says so.
 
-import type { ProtocolVersion, QoS } from '@tobymq/codec';
+import type { ProtocolVersion, QoS, RetainHandling } from '@tobymq/codec';
 
 /** A message as it is stored: once, however many queues hold it. */
 export interface StoredMessage {
@@ -66,7 +66,7 @@ export interface StoredSubscription {
   readonly qos: QoS;
   readonly noLocal: boolean;
   readonly retainAsPublished: boolean;
-  readonly retainHandling: 0 | 1 | 2;
+  readonly retainHandling: RetainHandling;
   /** 0 when the subscription has no identifier. */
   readonly subscriptionId: number;
 }
