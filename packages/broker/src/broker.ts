@@ -90,7 +90,6 @@ export class Broker {
   readonly #states = new Map<string, ListenerState>();
   readonly #perAddress = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
-  #sys: SysTopics | undefined;
   #stopping: Promise<void> | undefined;
 
   private constructor(core: Core, options: BrokerOptions, listenerDefaults: ListenerSettings) {
@@ -143,13 +142,13 @@ export class Broker {
     });
     for (const extension of this.#extensions)
       if (this.#extensions.includes(extension)) await this.#startExtension(extension);
-    const sys = this.#options.sys ?? {};
-    if (sys.enabled !== false) this.#sys = new SysTopics(core, sys);
+    const sysOptions = this.#options.sys ?? {};
+    const sys = sysOptions.enabled === false ? undefined : new SysTopics(core, sysOptions);
     let ticks = 0;
-    const watch = new ClockWatch(core, () => this.#connections(), this.#sys);
+    const watch = new ClockWatch(core, () => this.#connections(), sys);
     this.#timer = setInterval(() => {
       watch.tick();
-      this.#sys?.tick();
+      sys?.tick();
       if (++ticks % AGE_TICKS !== 0) return;
       core.router.age();
       core.packetMemory.age();
@@ -405,7 +404,6 @@ export class Broker {
     }
     for (const connection of this.#connections()) connection.stream.destroy();
     clearInterval(this.#timer);
-    this.#sys?.stop();
     await Promise.race([core.gate.settled(), timeout]);
     core.gate.stop();
     await core.bus?.stop();

@@ -3,6 +3,7 @@
 
 import type { Core } from './core.ts';
 import { routeRaw } from './delivery/publish-request.ts';
+import { totals } from './inspect.ts';
 import type { SysOptions } from './options.ts';
 
 const PREFIX = '$SYS/broker/';
@@ -31,7 +32,6 @@ class Load {
 export class SysTopics {
   readonly #core: Core;
   readonly #intervalMs: number;
-  readonly #version: string;
   readonly #last = new Map<string, string>();
   readonly #loads = new Map<string, Load>();
   #updatedAt: number;
@@ -39,9 +39,8 @@ export class SysTopics {
   constructor(core: Core, options: SysOptions) {
     this.#core = core;
     this.#intervalMs = (options.interval ?? 10) * 1000;
-    this.#version = options.version ?? 'tobymq version 0.1.0';
     this.#updatedAt = core.clock.now();
-    this.#publish('version', this.#version);
+    this.#publish('version', options.version ?? 'tobymq version 0.1.0');
     if (this.#intervalMs > 0) this.#update(1);
   }
 
@@ -59,20 +58,11 @@ export class SysTopics {
     this.#updatedAt = this.#core.clock.now();
   }
 
-  stop(): void {
-    this.#last.clear();
-  }
-
   #update(seconds: number): void {
-    const { metrics, sessions, router, clock } = this.#core;
+    const { metrics, sessions, clock } = this.#core;
     const dropped = Object.values(metrics.dropped).reduce((sum, count) => sum + count, 0);
     const disconnected = sessions.size - metrics.connectionsNow;
-    let queued = 0;
-    let queuedBytes = 0;
-    for (const session of sessions.all()) {
-      queued += session.queuedMessages;
-      queuedBytes += session.queuedBytes;
-    }
+    const { subscriptions, sharedSubscriptions, queuedMessages, queuedBytes } = totals(this.#core);
     const values: Readonly<Record<string, number | string>> = {
       uptime: `${Math.floor((clock.now() - metrics.startedAt) / 1000)} seconds`,
       'clients/total': sessions.size,
@@ -84,8 +74,8 @@ export class SysTopics {
       'clients/expired': metrics.sessionsExpired,
       'messages/received': metrics.packetsReceived,
       'messages/sent': metrics.packetsSent,
-      'messages/stored': metrics.retainedNow + queued,
-      'store/messages/count': metrics.retainedNow + queued,
+      'messages/stored': metrics.retainedNow + queuedMessages,
+      'store/messages/count': metrics.retainedNow + queuedMessages,
       'store/messages/bytes': metrics.retainedBytesNow + queuedBytes,
       'publish/messages/received': metrics.publishReceived,
       'publish/messages/sent': metrics.publishSent,
@@ -94,8 +84,8 @@ export class SysTopics {
       'publish/bytes/sent': metrics.publishBytesSent,
       'bytes/received': metrics.bytesReceived,
       'bytes/sent': metrics.bytesSent,
-      'subscriptions/count': router.subscriptionCount - router.sharedSubscriptionCount,
-      'shared_subscriptions/count': router.sharedSubscriptionCount,
+      'subscriptions/count': subscriptions,
+      'shared_subscriptions/count': sharedSubscriptions,
       'retained messages/count': metrics.retainedNow,
       'connections/socket/count': metrics.socketsNow,
     };
