@@ -3,6 +3,7 @@
 import type { MessageProperties, ProtocolVersion, QoS, RetainHandling } from '@tobymq/codec';
 import type { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
+import { hasExpired, remainingExpiry } from './delivery/message-expiry.ts';
 import { propertiesObject } from './delivery/raw-properties.ts';
 import type { ClientInfo } from './extension.ts';
 import type { Subscription } from './routing/subscription.ts';
@@ -155,10 +156,11 @@ export function* retainedMessages(core: Core, filter: string): IterableIterator<
   for (let hasMore = true; hasMore; ) {
     const found: StoredMessage[] = [];
     hasMore = cursor.take(found, 64, 1_024);
-    for (const { topic, payload, qos, properties, publishedAt, publisher, expiresAt } of found) {
-      if (expiresAt > 0 && expiresAt <= now) continue;
-      const expiry = expiresAt > 0 ? Math.ceil((expiresAt - now) / 1000) : -1;
-      yield { topic, payload, qos, properties: propertiesObject(properties, expiry), publishedAt, publisher };
+    for (const kept of found) {
+      if (hasExpired(kept, now)) continue;
+      const { topic, payload, qos, publishedAt, publisher } = kept;
+      const properties = propertiesObject(kept.properties, remainingExpiry(kept, now));
+      yield { topic, payload, qos, properties, publishedAt, publisher };
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import { checkTopicFilter, checkTopicName, type MessageProperties, type QoS } from '@tobymq/codec';
 import type { Core } from './core.ts';
+import { hasExpired, remainingExpiry } from './delivery/message-expiry.ts';
 import { publishRequest } from './delivery/publish-request.ts';
 import { propertiesObject, rawProperties } from './delivery/raw-properties.ts';
 import type { RoutedMessage } from './delivery/routed-message.ts';
@@ -155,14 +156,13 @@ class InternalSubscriber extends Subscriber {
 
   receiveRetained(kept: StoredMessage): void {
     const now = this.#core.clock.now();
-    if (kept.expiresAt > 0 && kept.expiresAt <= now) return;
-    const expiry = kept.expiresAt > 0 ? Math.ceil((kept.expiresAt - now) / 1000) : -1;
+    if (hasExpired(kept, now)) return;
     this.#call({
       topic: kept.topic,
       payload: kept.payload,
       qos: kept.qos,
       retain: true,
-      properties: propertiesObject(kept.properties, expiry),
+      properties: propertiesObject(kept.properties, remainingExpiry(kept, now)),
       publisher: kept.publisher,
     });
   }

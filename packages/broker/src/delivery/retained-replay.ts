@@ -13,6 +13,7 @@ import type { Session } from '../session/session.ts';
 import type { SessionLink } from '../session/session-link.ts';
 import type { Subscriber } from '../session/subscriber.ts';
 import type { StoredMessage } from '../store/store.ts';
+import { hasExpired } from './message-expiry.ts';
 
 /** How many messages of a session go out before others get their turn. */
 const REPLAY_MESSAGES = 64;
@@ -163,7 +164,7 @@ class SessionReplay implements HeldUp {
   #send(kept: StoredMessage, { qos: granted, subscriptionIds, noLocal }: Subscription<Subscriber>): void {
     const core = this.#core;
     const now = core.clock.now();
-    if (kept.expiresAt > 0 && kept.expiresAt <= now) return; // [N31]
+    if (hasExpired(kept, now)) return; // [N31]
     if (noLocal && kept.publisher === this.#session.clientId) return; // [MQTT-3.8.3-3]
     const qos: QoS = kept.qos < granted ? kept.qos : granted;
     const message = core.borrowMessage();

@@ -11,6 +11,7 @@
 import type { QoS } from '@tobymq/codec';
 import type { QueueTarget, Store, StoredMessage } from '../store/store.ts';
 import { encodeForm, PublishForm } from './encode-publish.ts';
+import { remainingExpiry } from './message-expiry.ts';
 import type { Loan } from './packet-memory.ts';
 import { REFERENCE_BYTES_MIN } from './sizes.ts';
 
@@ -87,8 +88,7 @@ export class RoutedMessage {
     this.propertiesStart = 0;
     this.propertiesEnd = properties.length;
     this.expiresAt = stored.expiresAt;
-    // [MQTT-3.3.2-6] The interval that goes out is what is left of it.
-    if (stored.expiresAt > 0) this.expiryInterval = Math.max(0, Math.ceil((stored.expiresAt - nowMs) / 1000));
+    this.expiryInterval = remainingExpiry(stored, nowMs);
     this.publishedAt = stored.publishedAt;
     this.publisherId = stored.publisher;
   }

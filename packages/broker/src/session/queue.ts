@@ -1,6 +1,7 @@
 // Moves deliveries of a connected session along: sends again what an earlier connection left open, then what waits in
 // memory, and reads the next part of the queue from the store before memory runs out of it.
 
+import { hasExpired } from '../delivery/message-expiry.ts';
 import { DeliveryState, type StoredDelivery } from '../store/store.ts';
 import { Delivery } from './delivery.ts';
 import { Outbound } from './outbound.ts';
@@ -70,7 +71,7 @@ function sendNext(
   const core = session.core;
   const stored = delivery.message;
   // [MQTT-3.3.2-5]
-  if (stored.expiresAt > 0 && stored.expiresAt <= now) {
+  if (hasExpired(stored, now)) {
     session.release(delivery);
     session.drop('expired', stored.topic);
     return;

@@ -4,6 +4,7 @@ import type { ProtocolVersion } from '@tobymq/codec';
 import { type CloseReason, SESSION_TAKEN_OVER } from '../connection/close.ts';
 import { inTurns } from '../connection/in-turns.ts';
 import type { Core } from '../core.ts';
+import { hasExpired } from '../delivery/message-expiry.ts';
 import type { ClientInfo, SessionEndReason } from '../extension.ts';
 import { Subscription } from '../routing/subscription.ts';
 import type { LoadedSession } from '../store/store.ts';
@@ -211,7 +212,7 @@ export class SessionRegistry {
       const next = group.pick(kept.publisher, kept.topic, session);
       if (next === undefined) continue;
       count++;
-      if (kept.expiresAt > 0 && kept.expiresAt <= now) {
+      if (hasExpired(kept, now)) {
         session.drop('expired', kept.topic);
         continue;
       }
