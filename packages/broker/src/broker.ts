@@ -18,6 +18,7 @@ import {
   type BrokerTotals,
   type ConnectedClient,
   clientInfo,
+  connectionOf,
   type RetainedMessage,
   retainedMessages,
   type SessionInfo,
@@ -280,8 +281,8 @@ export class Broker {
   }
 
   client(clientId: string): ConnectedClient | undefined {
-    const link = this.#core.sessions.get(clientId)?.link;
-    return link === undefined ? undefined : clientInfo(link as Connection);
+    const connection = connectionOf(this.#core.sessions.get(clientId));
+    return connection && clientInfo(connection);
   }
 
   /** All sessions, connected or not. */

@@ -1,8 +1,8 @@
 // Answers the question that everybody has sooner or later: who gets a message to this topic, who does not, and why?
 
 import { checkTopicName, matches, type QoS } from '@tobymq/codec';
-import type { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
+import { connectionOf } from './inspect.ts';
 import { isSysTopic } from './routing/levels.ts';
 import { Session } from './session/session.ts';
 
@@ -82,7 +82,7 @@ function outcomeFor(
 ): Outcome {
   if (session === undefined) return { outcome: 'delivered', reason: 'a subscription inside the server' };
   if (isOwn) return { outcome: 'dropped', reason: 'it is the publisher, and its subscription is No Local' };
-  const connection = session.link as Connection | undefined;
+  const connection = connectionOf(session);
   if (connection?.client !== undefined && connection.listener.hooks.hasDeliveryRules) {
     const { isAllowed, reason } = connection.listener.hooks.mayReceive(connection.client, topic);
     if (!isAllowed) return { outcome: 'dropped', reason: reason ?? 'a rule does not let it read this topic' };
@@ -133,7 +133,7 @@ async function explainPublisher(
 ): Promise<NonNullable<Explanation['publisher']>> {
   if (isSysTopic(topic))
     return { clientId, isAllowed: false, reason: 'topics below $SYS are written by the server only' };
-  const connection = core.sessions.get(clientId)?.link as Connection | undefined;
+  const connection = connectionOf(core.sessions.get(clientId));
   if (connection?.client === undefined) {
     return { clientId, isAllowed: false, reason: 'the client is not connected, so its rules are not known' };
   }

@@ -1,7 +1,7 @@
 // What can be seen of a running broker: clients, sessions, subscriptions, retained messages.
 
 import type { MessageProperties, ProtocolVersion, QoS, RetainHandling } from '@tobymq/codec';
-import type { Connection } from './connection/connection.ts';
+import { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
 import { hasExpired, remainingExpiry } from './delivery/message-expiry.ts';
 import { propertiesObject } from './delivery/raw-properties.ts';
@@ -55,6 +55,12 @@ export interface SessionInfo {
   readonly inFlight: number;
   readonly hasWill: boolean;
   readonly subscriptions: readonly SubscriptionInfo[];
+}
+
+/** The connection that serves a session, which itself knows no more of it than that it can be sent to. */
+export function connectionOf(session: Session | undefined): Connection | undefined {
+  const link = session?.link;
+  return link instanceof Connection ? link : undefined;
 }
 
 export function clientInfo(connection: Connection): ConnectedClient | undefined {
