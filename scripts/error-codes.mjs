@@ -22,7 +22,6 @@ const program = {
   TOBYMQ_INPUT: 'A line of the input is not what was expected.',
   TOBYMQ_INTERNAL: 'The server could not answer; its log says why.',
   TOBYMQ_INTERRUPTED: 'The question was answered by Ctrl-C.',
-  TOBYMQ_NOT_DURABLE: 'A store that keeps nothing on disk has nothing to back up.',
   TOBYMQ_NOT_FOUND: 'There is nothing under that name.',
   TOBYMQ_PASSWORD_EMPTY: 'A password must not be empty.',
   TOBYMQ_PASSWORD_MISMATCH: 'The two passwords that were typed are not the same.',

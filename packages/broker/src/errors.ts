@@ -13,6 +13,8 @@ export type BrokerErrorCode =
   | 'TOBYMQ_LISTEN_FAILED'
   /** The message was not stored, because the store cannot write. */
   | 'TOBYMQ_NOT_STORED'
+  /** A store that keeps nothing on disk has nothing to back up. */
+  | 'TOBYMQ_NOT_DURABLE'
   /** An extension failed to start. */
   | 'TOBYMQ_EXTENSION_FAILED';
 
@@ -34,6 +36,16 @@ export class BrokerError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** For an option, limit or setting; `message` names it and says what it may be. */
+export function optionInvalid(message: string): BrokerError {
+  return new BrokerError('TOBYMQ_OPTION_INVALID', message);
+}
+
+/** For a topic; `problem` is what the codec's check of it says. */
+export function topicInvalid(kind: 'topic' | 'topic filter', text: string, problem: string): BrokerError {
+  return new BrokerError('TOBYMQ_TOPIC_INVALID', `the ${kind} "${text}" ${problem}`);
 }
 
 export function brokerHasStopped(): BrokerError {

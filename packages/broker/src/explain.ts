@@ -2,6 +2,7 @@
 
 import { checkTopicName, matches, type QoS } from '@tobymq/codec';
 import type { Core } from './core.ts';
+import { topicInvalid } from './errors.ts';
 import { connectionOf } from './inspect.ts';
 import { isSysTopic } from './routing/levels.ts';
 import { Session } from './session/session.ts';
@@ -36,7 +37,7 @@ export interface Explanation {
 
 export async function explain(core: Core, topic: string, options: ExplainOptions): Promise<Explanation> {
   const problem = checkTopicName(topic);
-  if (problem !== undefined) throw new RangeError(`the topic "${topic}" ${problem}`);
+  if (problem !== undefined) throw topicInvalid('topic', topic, problem);
   const qos = options.qos ?? 1;
   const bySubscriber = new Map<string, ReceiverExplanation>();
   for (const subscription of core.router.subscriptionsOf(topic)) {

@@ -7,7 +7,7 @@
 import type { QoS } from '@tobymq/codec';
 import { checkTopicName, matches } from '@tobymq/codec';
 import { rawProperties } from './delivery/raw-properties.ts';
-import { BrokerError } from './errors.ts';
+import { topicInvalid } from './errors.ts';
 import type {
   AuthenticationAnswer,
   AuthenticationRequest,
@@ -318,8 +318,10 @@ function apply(message: PublishRequest, answer: PublishAnswer): PublishVerdict {
     return { dropped: true, reasonCode: answer.reasonCode ?? 0, reason: answer.reason };
   }
   const { topic, payload, qos, retain } = answer;
-  const problem = topic === undefined ? undefined : checkTopicName(topic);
-  if (problem !== undefined) throw new BrokerError('TOBYMQ_TOPIC_INVALID', `the topic "${topic}" ${problem}`);
+  if (topic !== undefined) {
+    const problem = checkTopicName(topic);
+    if (problem !== undefined) throw topicInvalid('topic', topic, problem);
+  }
   if (answer.properties !== message.properties) rawProperties(answer.properties);
   return {
     message: {

@@ -6,7 +6,7 @@ import { hasExpired, remainingExpiry } from './delivery/message-expiry.ts';
 import { publishRequest } from './delivery/publish-request.ts';
 import { propertiesObject, rawProperties } from './delivery/raw-properties.ts';
 import type { RoutedMessage } from './delivery/routed-message.ts';
-import { BrokerError, brokerHasStopped } from './errors.ts';
+import { BrokerError, brokerHasStopped, topicInvalid } from './errors.ts';
 import type { ClientInfo } from './extension.ts';
 import { reportLate } from './hooks.ts';
 import { Subscription } from './routing/subscription.ts';
@@ -55,9 +55,7 @@ export async function publishInternally(
 ): Promise<{ readonly matched: number }> {
   if (core.isStopping) throw brokerHasStopped();
   const problem = checkTopicName(message.topic);
-  if (problem !== undefined) {
-    throw new BrokerError('TOBYMQ_TOPIC_INVALID', `the topic "${message.topic}" ${problem}`);
-  }
+  if (problem !== undefined) throw topicInvalid('topic', message.topic, problem);
   const payload = typeof message.payload === 'string' ? Buffer.from(message.payload) : message.payload;
   const raw = {
     topic: message.topic,
@@ -87,9 +85,7 @@ export function subscribeInternally(
   options: SubscribeOptions = {},
 ): InternalSubscription {
   const problem = checkTopicFilter(fullFilter);
-  if (problem !== undefined) {
-    throw new BrokerError('TOBYMQ_TOPIC_INVALID', `the topic filter "${fullFilter}" ${problem}`);
-  }
+  if (problem !== undefined) throw topicInvalid('topic filter', fullFilter, problem);
   const { filter, shareName } = splitFilter(fullFilter);
   const subscriber = new InternalSubscriber(core, handler);
   core.router.subscribe(

@@ -1,17 +1,20 @@
 // Every bound of the broker, with its default and the reason for it. All can be changed while the broker runs
 // (`broker.configure`), each has a counter in `broker.metrics`, and 0 switches a bound off where this makes sense.
 
-import { BrokerError } from './errors.ts';
+import { optionInvalid } from './errors.ts';
 import { type SharedStrategy, sharedStrategies } from './routing/shared-group.ts';
 
 /** What happens to a message for a session whose queue is full. */
-export type QueueOverflow =
+export type QueueOverflow = (typeof queueOverflows)[number];
+
+const queueOverflows = [
   /** The oldest waiting message makes room. */
-  | 'drop-oldest'
+  'drop-oldest',
   /** The new message is not queued, as in Mosquitto. */
-  | 'drop-newest'
+  'drop-newest',
   /** The client is disconnected with 0x97 and its session ends. */
-  | 'disconnect';
+  'disconnect',
+] as const;
 
 export interface Limits {
   /** Open sockets in total; 0 means no bound. Default 100,000: far above what one process serves with comfort. */
@@ -99,48 +102,32 @@ export const defaultLimits: Limits = {
   lingerMs: 1_000,
 };
 
-const overflows: readonly string[] = ['drop-oldest', 'drop-newest', 'disconnect'];
-const strategies: readonly string[] = sharedStrategies;
-
 /** The given limits over `base`; refuses what makes no sense, by name and value. */
 export function resolveLimits(base: Limits, given: Partial<Limits>): Limits {
   const limits = { ...base };
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    if (!(name in base)) throw new BrokerError('TOBYMQ_OPTION_INVALID', `there is no limit "${name}"`);
+    if (!(name in base)) throw optionInvalid(`there is no limit "${name}"`);
     const expected = typeof base[name as keyof Limits];
     if (typeof value !== expected || (expected === 'number' && !(Number(value) >= 0))) {
-      throw new BrokerError(
-        'TOBYMQ_OPTION_INVALID',
-        `limit ${name} must be a ${expected}${expected === 'number' ? ' of at least 0' : ''}, not ${String(value)}`,
-      );
+      const kind = expected === 'number' ? 'number of at least 0' : expected;
+      throw optionInvalid(`limit ${name} must be a ${kind}, not ${String(value)}`);
     }
     Object.assign(limits, { [name]: value });
   }
-  if (!overflows.includes(limits.queueOverflow)) {
-    throw new BrokerError(
-      'TOBYMQ_OPTION_INVALID',
-      `limit queueOverflow must be one of ${overflows.join(', ')}`,
-    );
-  }
-  if (!strategies.includes(limits.sharedStrategy)) {
-    throw new BrokerError(
-      'TOBYMQ_OPTION_INVALID',
-      `limit sharedStrategy must be one of ${strategies.join(', ')}`,
-    );
-  }
+  checkOneOf('queueOverflow', limits.queueOverflow, queueOverflows);
+  checkOneOf('sharedStrategy', limits.sharedStrategy, sharedStrategies);
+  const { queueWindowMessages, inflightMax } = limits;
   // With no window at all nothing would ever be read from the store.
-  if (limits.queueWindowMessages < 1) {
-    throw new BrokerError(
-      'TOBYMQ_OPTION_INVALID',
-      `limit queueWindowMessages must be at least 1, not ${limits.queueWindowMessages}`,
-    );
+  if (queueWindowMessages < 1) {
+    throw optionInvalid(`limit queueWindowMessages must be at least 1, not ${queueWindowMessages}`);
   }
-  if (limits.inflightMax < 1 || limits.inflightMax > 65_535) {
-    throw new BrokerError(
-      'TOBYMQ_OPTION_INVALID',
-      `limit inflightMax must be 1 to 65535, not ${limits.inflightMax}`,
-    );
+  if (inflightMax < 1 || inflightMax > 65_535) {
+    throw optionInvalid(`limit inflightMax must be 1 to 65535, not ${inflightMax}`);
   }
   return limits;
+}
+
+function checkOneOf(name: keyof Limits, value: string, allowed: readonly string[]): void {
+  if (!allowed.includes(value)) throw optionInvalid(`limit ${name} must be one of ${allowed.join(', ')}`);
 }

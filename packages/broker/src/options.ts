@@ -3,7 +3,7 @@
 import { MAX_PACKET_SIZE, type ProtocolVersion, type QoS } from '@tobymq/codec';
 import type { Bus } from './bus/bus.ts';
 import type { Clock } from './clock.ts';
-import { BrokerError } from './errors.ts';
+import { optionInvalid } from './errors.ts';
 import type { Extension } from './extension.ts';
 import type { Limits } from './limits.ts';
 import type { Logger } from './logger.ts';
@@ -128,8 +128,5 @@ export function resolveListenerSettings(
 
 function checkRange(name: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw new BrokerError(
-    'TOBYMQ_OPTION_INVALID',
-    `${name} must be a whole number from ${min} to ${max}, not ${value}`,
-  );
+  throw optionInvalid(`${name} must be a whole number from ${min} to ${max}, not ${value}`);
 }

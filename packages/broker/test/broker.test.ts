@@ -28,6 +28,8 @@ test('what a program may not do is refused with a code', async () => {
     code: 'TOBYMQ_TOPIC_INVALID',
   });
   expect(() => broker.subscribe('a/#/b', () => {})).toThrow(/topic filter/);
+  await expect(broker.explain('a/#')).rejects.toMatchObject({ code: 'TOBYMQ_TOPIC_INVALID' });
+  await expect(new MemoryStore().backup()).rejects.toMatchObject({ code: 'TOBYMQ_NOT_DURABLE' });
   await broker.stop();
   await expect(broker.publish({ topic: 'a', payload: '' })).rejects.toMatchObject({
     code: 'TOBYMQ_BROKER_STOPPED',

@@ -2,6 +2,7 @@
 // so nothing ever waits for it.
 
 import { keptBytes } from '../delivery/sizes.ts';
+import { BrokerError } from '../errors.ts';
 import {
   DeliveryState,
   type LoadedSession,
@@ -198,7 +199,8 @@ export class MemoryStore implements Store {
   }
 
   backup(): Promise<void> {
-    return Promise.reject(new Error('a store in memory cannot be backed up: use a durable store'));
+    const message = 'a store in memory cannot be backed up: use a durable store';
+    return Promise.reject(new BrokerError('TOBYMQ_NOT_DURABLE', message));
   }
 
   close(): Promise<void> {
