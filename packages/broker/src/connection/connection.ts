@@ -12,7 +12,7 @@ import type { RoutedMessage } from '../delivery/routed-message.ts';
 import type { ClientInfo } from '../extension.ts';
 import { dispatch } from '../handlers/dispatch.ts';
 import type { EnhancedAuthentication } from '../handlers/enhanced-authentication.ts';
-import { fittingCode } from '../handlers/reason-codes.ts';
+import { fittingCode, tellable } from '../handlers/reason-codes.ts';
 import { refuseBadConnect, refuseStranger } from '../handlers/refuse.ts';
 import type { ListenerState } from '../listener-state.ts';
 import { countByCode } from '../metrics.ts';
@@ -24,11 +24,12 @@ import { Acknowledgements, type Gated } from './acknowledgements.ts';
 import { type CloseReason, KEEP_ALIVE_TIMEOUT, serverClose } from './close.ts';
 import { type EndOfCredentials, limitCredentials } from './credentials.ts';
 import { problemOfFirstBytes } from './first-bytes.ts';
+import { GatedAcknowledgement } from './gated-acknowledgement.ts';
 import { SilenceTimer, type Watched } from './keep-alive.ts';
 import { leave } from './leave.ts';
 import { PacketReader } from './packet-reader.ts';
 import type { RateLimit } from './rate-limit.ts';
-import { Sender } from './sender.ts';
+import { type AcknowledgementType, Sender } from './sender.ts';
 import { TopicCache } from './topic-cache.ts';
 
 export type ConnectionState = 'new' | 'connecting' | 'connected' | 'closing' | 'closed';
@@ -211,7 +212,7 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
 
   /** Sends an acknowledgement, in its turn: after what waits for the store before it, and after the store if it must. */
   acknowledge(
-    type: 4 | 5 | 6 | 7,
+    type: AcknowledgementType,
     packetId: number,
     reasonCode: number,
     isWritten: boolean,
@@ -226,7 +227,12 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
   }
 
   /** Sends a negative acknowledgement, in its turn. */
-  refuse(type: 4 | 5, packetId: number, reasonCode: number, reason: string | undefined): void {
+  refuse(
+    type: typeof PacketType.Puback | typeof PacketType.Pubrec,
+    packetId: number,
+    reasonCode: number,
+    reason: string | undefined,
+  ): void {
     const send = () => this.sender.acknowledge(type, packetId, reasonCode, reason);
     if (this.mustWait(false)) this.gate({ batch: 0, bytes: 0, send, refuse: () => true }, false);
     else send();
@@ -271,13 +277,6 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     if (this.#paused === 0) this.stream.resume();
   }
 
-  /** Refuses at its first byte what is not going to be CONNECT. */
-  #isStranger(chunk: Uint8Array): boolean {
-    const problem = this.#reader.buffered === 0 ? problemOfFirstBytes(chunk) : undefined;
-    if (problem !== undefined) refuseStranger(this, 0x82, problem);
-    return problem !== undefined;
-  }
-
   /** The next turn has come. */
   goOn(): void {
     this.resume(Pause.Turn);
@@ -305,6 +304,13 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     this.stream.end(reason.initiator !== 'server');
     this.#silence.allow(this.core.limits.lingerMs, this.core.clock.now());
     this.lastSeenMs = 0;
+  }
+
+  /** Refuses at its first byte what is not going to be CONNECT. */
+  #isStranger(chunk: Uint8Array): boolean {
+    const problem = this.#reader.buffered === 0 ? problemOfFirstBytes(chunk) : undefined;
+    if (problem !== undefined) refuseStranger(this, 0x82, problem);
+    return problem !== undefined;
   }
 
   /** Whatever reading was suspended for may never come now, and what the client still sends is thrown away. */
@@ -393,54 +399,5 @@ export class Connection implements SessionLink, ByteStreamHandler, Watched {
     // A fault of ours. It costs this connection and nobody else.
     this.core.logger.log('error', 'internal-error', { clientId: this.client?.clientId, error });
     this.close(serverClose(0x80, 'internal error'));
-  }
-}
-
-/** A reason as a text field, which may hold 65,535 bytes and no U+0000. */
-export function tellable(reason: string | undefined): string | undefined {
-  // By way of bytes, half a surrogate pair becomes U+FFFD.
-  return reason === undefined
-    ? undefined
-    : Buffer.from(reason.slice(0, 1_000)).toString().replaceAll('\0', '');
-}
-
-/** An acknowledgement that waits for the store. */
-class GatedAcknowledgement implements Gated {
-  batch = 0;
-  readonly bytes: number;
-  readonly #connection: Connection;
-  readonly #type: 4 | 5 | 6 | 7;
-  readonly #packetId: number;
-  readonly #reasonCode: number;
-
-  constructor(
-    connection: Connection,
-    type: 4 | 5 | 6 | 7,
-    packetId: number,
-    reasonCode: number,
-    bytes: number,
-  ) {
-    this.#connection = connection;
-    this.#type = type;
-    this.#packetId = packetId;
-    this.#reasonCode = reasonCode;
-    this.bytes = bytes;
-  }
-
-  send(): void {
-    if (this.#type === PacketType.Puback) this.#connection.receiveCount--;
-    this.#connection.sender.acknowledge(this.#type, this.#packetId, this.#reasonCode);
-  }
-
-  refuse(): boolean {
-    const connection = this.#connection;
-    // PUBREL and PUBCOMP say what is known already; they wait until it can be written.
-    if (this.#type === PacketType.Pubrel || this.#type === PacketType.Pubcomp) return false;
-    connection.receiveCount--;
-    // 5.0 is told; in 3.1.1 there is no refusal, so the client sends again.
-    if (connection.sender.isV5) {
-      connection.sender.acknowledge(this.#type, this.#packetId, 0x97, 'the message could not be stored');
-    }
-    return true;
   }
 }

@@ -6,6 +6,7 @@ import {
   type PacketInput,
   PINGRESP,
   type ProtocolVersion,
+  type PublishAckInput,
   type QoS,
   writeAck,
 } from '@tobymq/codec';
@@ -18,6 +19,9 @@ import { REMEMBERED_TOPIC_MAX } from '../routing/router.ts';
 import type { ByteStream } from '../transports/byte-stream.ts';
 import type { AliasesOut } from './aliases-out.ts';
 import { Outbox } from './outbox.ts';
+
+/** PUBACK, PUBREC, PUBREL or PUBCOMP. */
+export type AcknowledgementType = PublishAckInput['type'];
 
 /** How many answers of delivery rules one connection keeps. */
 const DECISIONS_MAX = 1_024;
@@ -96,8 +100,8 @@ export class Sender {
     return true;
   }
 
-  /** PUBACK, PUBREC, PUBREL or PUBCOMP. Codes and reasons are for 5.0 only. */
-  acknowledge(type: 4 | 5 | 6 | 7, packetId: number, reasonCode: number, reason?: string): void {
+  /** Codes and reasons are for 5.0 only. */
+  acknowledge(type: AcknowledgementType, packetId: number, reasonCode: number, reason?: string): void {
     const code = this.isV5 ? reasonCode : 0;
     if (reason !== undefined && this.givesReasons && code >= 0x80) {
       this.packet({ type, packetId, reasonCode: code, properties: { reasonString: reason } });

@@ -11,7 +11,7 @@ import {
   readTopic,
 } from '@tobymq/codec';
 import { passOn } from '../bus/pass-on.ts';
-import { type Connection, Pause, tellable } from '../connection/connection.ts';
+import { type Connection, Pause } from '../connection/connection.ts';
 import { KnownTopic } from '../connection/topic-cache.ts';
 import { forwardedProperties } from '../delivery/raw-properties.ts';
 import { routeAlong } from '../delivery/route-message.ts';
@@ -22,7 +22,7 @@ import { countLevels, isSysTopic } from '../routing/levels.ts';
 import type { Session } from '../session/session.ts';
 import { fault, protocolError } from './faults.ts';
 import { finishLater, type PendingPublish } from './publish-later.ts';
-import { fittingCode } from './reason-codes.ts';
+import { fittingCode, tellable } from './reason-codes.ts';
 
 const publish = new PublishReader();
 

@@ -1,5 +1,5 @@
-// Reason codes that come from outside: from extensions, from `kick`, from errors of the codec. Each packet may carry only
-// some of them, so one that does not fit is replaced by one that says as much as possible.
+// Reason codes that come from outside, and the words for them: from extensions, from `kick`, from errors of the codec. Each
+// packet may carry only some of the codes, so one that does not fit is replaced by one that says as much as possible.
 
 const ALLOWED = {
   connack: [
@@ -22,4 +22,12 @@ export function fittingCode(packet: keyof typeof ALLOWED, code: number): number 
   const allowed: readonly number[] = ALLOWED[packet];
   if (allowed.includes(code)) return code;
   return packet === 'disconnect' ? 0x80 : 0x87;
+}
+
+/** A reason as a text field, which may hold 65,535 bytes and no U+0000. */
+export function tellable(reason: string | undefined): string | undefined {
+  // By way of bytes, half a surrogate pair becomes U+FFFD.
+  return reason === undefined
+    ? undefined
+    : Buffer.from(reason.slice(0, 1_000)).toString().replaceAll('\0', '');
 }

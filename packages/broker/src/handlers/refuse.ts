@@ -7,10 +7,10 @@ import {
   PacketType,
   UnsupportedProtocolError,
 } from '@tobymq/codec';
-import { type Connection, tellable } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import type { AuthenticationRequest } from '../extension.ts';
 import { countByCode } from '../metrics.ts';
-import { fittingCode } from './reason-codes.ts';
+import { fittingCode, tellable } from './reason-codes.ts';
 
 export interface Refusal {
   readonly reasonCode: number;

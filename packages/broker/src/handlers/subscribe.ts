@@ -10,7 +10,7 @@ import {
   type Subscribe,
   type SubscriptionRequest,
 } from '@tobymq/codec';
-import { type Connection, tellable } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import { after, inTurns } from '../connection/in-turns.ts';
 import type { MaybePromise } from '../extension.ts';
 import { type Decision, isPromise } from '../hooks.ts';
@@ -20,7 +20,7 @@ import { splitFilter } from '../session/filter.ts';
 import type { Session } from '../session/session.ts';
 import type { Subscriber } from '../session/subscriber.ts';
 import { fault, protocolError } from './faults.ts';
-import { fittingCode } from './reason-codes.ts';
+import { fittingCode, tellable } from './reason-codes.ts';
 import { tell } from './tell.ts';
 
 /** One filter of the packet and what was decided about it. */
