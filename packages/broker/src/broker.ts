@@ -133,7 +133,7 @@ export class Broker {
       for (const message of page) core.retained.load(message);
     for await (const page of core.store.loadSessions()) for (const loaded of page) core.sessions.load(loaded);
     await core.bus?.start({
-      deliver: (message) => void core.routeStored(message),
+      deliver: (message) => core.routeStored(message),
       evict: async (clientId) => {
         const session = core.sessions.get(clientId);
         const link = session?.link ?? session?.pending;

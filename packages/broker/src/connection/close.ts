@@ -13,4 +13,5 @@ export function serverClose(reasonCode: number, reason: string): CloseReason {
 
 export const SESSION_TAKEN_OVER = serverClose(0x8e, 'session taken over');
 export const KEEP_ALIVE_TIMEOUT = serverClose(0x8d, 'keep alive timeout');
+export const QUEUE_FULL = serverClose(0x97, 'queue full');
 export const SHUTTING_DOWN = serverClose(0x8b, 'server shutting down');

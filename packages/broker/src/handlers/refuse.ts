@@ -7,6 +7,7 @@ import {
   PacketType,
   UnsupportedProtocolError,
 } from '@tobymq/codec';
+import { serverClose } from '../connection/close.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { AuthenticationRequest } from '../extension.ts';
 import { countByCode } from '../metrics.ts';
@@ -33,7 +34,7 @@ export function refuse(connection: Connection, request: AuthenticationRequest, r
     // [MQTT-3.2.2-6] of 3.1.1: if no code fits, there is no CONNACK.
     if (returnCode !== undefined) sender.packet({ type: PacketType.Connack, reasonCode: returnCode });
   }
-  connection.close({ reasonCode, reason, initiator: 'server' }); // [MQTT-3.2.2-7]
+  connection.close(serverClose(reasonCode, reason)); // [MQTT-3.2.2-7]
 }
 
 /** The return code of 3.1 and 3.1.1 that comes closest to a reason code of 5.0. */
@@ -77,7 +78,7 @@ export function refuseBadConnect(connection: Connection, error: CodecError): voi
 /** Ends a connection that has come to no CONNACK, without an answer. */
 export function refuseStranger(connection: Connection, reasonCode: number, reason: string): void {
   report(connection, reasonCode, reason);
-  connection.close({ reasonCode, reason, initiator: 'server' });
+  connection.close(serverClose(reasonCode, reason));
 }
 
 function report(

@@ -5,7 +5,6 @@
 // they are looked through again when that time has come. One queue is read at a time, a page at a time.
 
 import type { Core } from '../core.ts';
-import { keptBytes } from '../delivery/sizes.ts';
 import { DeliveryState, type StoredDelivery } from '../store/store.ts';
 import { WheelEntry } from '../timing-wheel.ts';
 import type { Session } from './session.ts';
@@ -117,11 +116,7 @@ export class QueueSweeper {
       return;
     }
     const { session } = queue;
-    session.queuedMessages--;
-    session.queuedBytes -= keptBytes(message);
     session.hasOverflowed = false;
-    this.#core.store.dequeue(session.key, message.id);
-    this.#core.gate.touch();
-    session.drop('expired', message.topic);
+    session.dropStored('expired', message);
   }
 }

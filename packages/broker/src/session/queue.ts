@@ -1,6 +1,7 @@
 // Moves deliveries of a connected session along: sends again what an earlier connection left open, then what waits in
 // memory, and reads the next part of the queue from the store before memory runs out of it.
 
+import { serverClose } from '../connection/close.ts';
 import { hasExpired } from '../delivery/message-expiry.ts';
 import { DeliveryState, type StoredDelivery } from '../store/store.ts';
 import { Delivery } from './delivery.ts';
@@ -100,6 +101,19 @@ function sendNext(
   }
 }
 
+/** A QoS 2 message whose packet id is durable now goes out, if its connection is still the one. */
+export function sendStored(session: Session, delivery: Delivery, link: SessionLink): void {
+  if (session.link !== link || session.outbound?.inflight.get(delivery.packetId) !== delivery) return;
+  const { core } = session;
+  const message = core.borrowMessage();
+  message.load(delivery.message, core.clock.now());
+  const { qos, retain, packetId, subscriptionIds } = delivery;
+  const wasSent = link.sendPublish(message, qos, retain, false, packetId, subscriptionIds);
+  core.returnMessage(message);
+  // A message that the client cannot take counts as delivered. [MQTT-3.1.2-25]
+  if (!wasSent) session.receive(packetId, 0x80);
+}
+
 /** Reads the next part of the queue behind what is in memory. */
 async function refill(session: Session, outbound: Outbound): Promise<void> {
   const { core, key } = session;
@@ -110,11 +124,7 @@ async function refill(session: Session, outbound: Outbound): Promise<void> {
     read = await core.store.readQueue(key, outbound.lastId, queueWindowMessages, queueWindowBytes);
   } catch (error) {
     core.logger.log('error', 'store-failed', { clientId: session.clientId, operation: 'readQueue', error });
-    session.link?.close({
-      reasonCode: 0x80,
-      reason: 'the queue cannot be read from the store',
-      initiator: 'server',
-    });
+    session.link?.close(serverClose(0x80, 'the queue cannot be read from the store'));
     return;
   }
   // Another connection may have taken over meanwhile, or the session has ended.

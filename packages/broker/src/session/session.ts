@@ -6,16 +6,18 @@
 // may be a million of them; what it does not need does not exist.
 
 import type { ProtocolVersion, QoS } from '@tobymq/codec';
+import { QUEUE_FULL } from '../connection/close.ts';
 import type { Core } from '../core.ts';
 import type { RoutedMessage } from '../delivery/routed-message.ts';
 import { keptBytes } from '../delivery/sizes.ts';
 import type { DropReason } from '../extension.ts';
 import type { Subscription } from '../routing/subscription.ts';
-import type { StoredSession, StoredWill } from '../store/store.ts';
+import type { StoredMessage, StoredSession, StoredWill } from '../store/store.ts';
 import { Delivery, RELEASED_QOS2, SENT_QOS1, SENT_QOS2 } from './delivery.ts';
 import type { SessionTimer } from './expiry.ts';
 import { Outbound } from './outbound.ts';
 import { beginLoading, pump } from './queue.ts';
+import { trimStoredQueue } from './queue-trimmer.ts';
 import type { SessionLink } from './session-link.ts';
 import { Subscriber, type SubscriberGroup, type SubscriberTarget } from './subscriber.ts';
 import { SubscriptionList } from './subscription-list.ts';
@@ -288,7 +290,7 @@ export class Session extends Subscriber {
     }
     if (limits.queueOverflow === 'disconnect') {
       this.core.metrics.dropped['queue-full']++;
-      this.core.endOverflowing(this);
+      this.core.sessions.disconnectAndEnd(this, QUEUE_FULL, 'removed');
       return false;
     }
     // What is larger than a whole queue is not worth what waits in it.
@@ -315,7 +317,7 @@ export class Session extends Subscriber {
   /** Makes room for a message by what has waited longest; false if that is not enough. */
   #dropOldest(bytes: number): boolean {
     if (this.isPersistent && this.link === undefined) {
-      this.core.trimStoredQueue(this);
+      trimStoredQueue(this);
       return true;
     }
     while (!this.#hasRoom(bytes)) {
@@ -387,6 +389,15 @@ export class Session extends Subscriber {
       this.core.store.dequeue(this.key, delivery.message.id);
       this.core.gate.touch();
     }
+  }
+
+  /** A message of the queue that is only in the store leaves it without being delivered. */
+  dropStored(reason: DropReason, message: StoredMessage): void {
+    this.queuedMessages--;
+    this.queuedBytes -= keptBytes(message);
+    this.core.store.dequeue(this.key, message.id);
+    this.core.gate.touch();
+    this.drop(reason, message.topic);
   }
 
   /** A connection serves this session from now on; what is stored for it is sent. */

@@ -14,7 +14,7 @@ import { brokerHasStopped } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Delivery } from '../session/delivery.ts';
-import { pump } from '../session/queue.ts';
+import { pump, sendStored } from '../session/queue.ts';
 import type { Session } from '../session/session.ts';
 import type { SessionLink } from '../session/session-link.ts';
 import type { MessagesRefused, Store } from './store.ts';
@@ -43,7 +43,6 @@ export class CommitGate {
   readonly #store: Store;
   readonly #metrics: Metrics;
   readonly #logger: Logger;
-  readonly #send: (session: Session, delivery: Delivery, link: SessionLink) => void;
   /** The number of the open batch. */
   batch = 1;
   #waiters: BatchWaiter[] = [];
@@ -56,16 +55,10 @@ export class CommitGate {
   #idle: (() => void)[] = [];
   #failures = 0;
 
-  constructor(
-    store: Store,
-    metrics: Metrics,
-    logger: Logger,
-    send: (session: Session, delivery: Delivery, link: SessionLink) => void,
-  ) {
+  constructor(store: Store, metrics: Metrics, logger: Logger) {
     this.#store = store;
     this.#metrics = metrics;
     this.#logger = logger;
-    this.#send = send;
   }
 
   /** Something was written: it will be committed at the end of this turn. */
@@ -153,7 +146,7 @@ export class CommitGate {
       () => {
         this.#failures = 0;
         for (const waiter of waiters) waiter.committed(batch);
-        for (const { session, delivery, link } of sends) this.#send(session, delivery, link);
+        for (const { session, delivery, link } of sends) sendStored(session, delivery, link);
         this.#finish();
       },
       (error: unknown) => {
@@ -163,7 +156,7 @@ export class CommitGate {
         if (!isRestDurable) this.#sends = sends.concat(this.#sends);
         this.#fail(batch, waiters, tracked, error, isRestDurable);
         if (isRestDurable)
-          for (const { session, delivery, link } of sends) this.#send(session, delivery, link);
+          for (const { session, delivery, link } of sends) sendStored(session, delivery, link);
         this.#finish();
       },
     );
