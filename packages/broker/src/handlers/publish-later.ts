@@ -7,7 +7,7 @@ import { fromRequest, type RawMessage, routeRaw } from '../delivery/publish-requ
 import { keptBytes } from '../delivery/sizes.ts';
 import type { MaybePromise, PublishRequest } from '../extension.ts';
 import { type Decision, isPromise, type PublishVerdict } from '../hooks.ts';
-import { acknowledgeForwarded, acknowledgePublish, answerRefused, refusePublish } from './publish.ts';
+import { acknowledgePublish, answerRefused, refusePublish } from './acknowledge-publish.ts';
 
 /** A message that waits for answers. */
 export interface PendingPublish {
@@ -70,9 +70,5 @@ function finish(
   const { matched, isWritten, forwarded } = routeRaw(core, message, client?.clientId ?? '', session);
   if (connection.state !== 'connected' || raw.qos === 0) return undefined;
   const bytes = keptBytes(message);
-  if (forwarded !== undefined) {
-    return acknowledgeForwarded(connection, raw.qos, packetId, forwarded, isWritten, bytes);
-  }
-  acknowledgePublish(connection, raw.qos, packetId, matched, isWritten, bytes);
-  return undefined;
+  return acknowledgePublish(connection, raw.qos, packetId, matched, isWritten, bytes, forwarded);
 }

@@ -19,10 +19,9 @@ import { REFERENCE_BYTES_MIN, SHARED_RECEIVERS_MIN, SHARED_REFERENCE_BYTES_MIN }
 import type { PublishRequest } from '../extension.ts';
 import { ALLOWED, type Decision, isPromise } from '../hooks.ts';
 import { countLevels, isSysTopic } from '../routing/levels.ts';
-import type { Session } from '../session/session.ts';
+import { acknowledgePublish, refusePublish } from './acknowledge-publish.ts';
 import { fault, protocolError } from './faults.ts';
 import { finishLater, type PendingPublish } from './publish-later.ts';
-import { fittingCode, tellable } from './reason-codes.ts';
 
 const publish = new PublishReader();
 
@@ -254,109 +253,7 @@ function accept(connection: Connection, known: KnownTopic, reader: FrameReader):
   message.loan?.release();
   core.returnMessage(message);
   if (qos === 0) return undefined;
-  if (forwarded !== undefined) {
-    return acknowledgeForwarded(connection, qos, packetId, forwarded, isWritten, bytesKept);
-  }
-  acknowledgePublish(connection, qos, packetId, copies, isWritten, bytesKept);
-  return undefined;
-}
-
-/**
- * Acknowledges when other brokers have the message too, or refuses if they cannot take it. Reading from this client waits
- * meanwhile, which keeps its messages in order.
- */
-export function acknowledgeForwarded(
-  connection: Connection,
-  qos: number,
-  packetId: number,
-  forwarded: Promise<void>,
-  isWritten: boolean,
-  bytes: number,
-): Promise<void> {
-  return forwarded.then(
-    () => {
-      if (connection.state === 'connected')
-        acknowledgePublish(connection, qos, packetId, 1, isWritten, bytes);
-    },
-    () => {
-      if (connection.state !== 'connected') return;
-      if (connection.sender.isV5)
-        answerRefused(connection, qos, packetId, 0x97, 'other servers could not take it');
-      // 3.x has no refusal: without an acknowledgement the client sends it again on its next connection.
-    },
-  );
-}
-
-/** PUBACK or PUBREC; says 0x10 when nobody is subscribed, as Mosquitto does. [N34] */
-export function acknowledgePublish(
-  connection: Connection,
-  qos: number,
-  packetId: number,
-  copies: number,
-  isWritten: boolean,
-  bytes: number,
-): void {
-  // With a bus somebody may be subscribed at another broker, which is not known here.
-  const reasonCode = copies === 0 && connection.core.bus === undefined ? 0x10 : 0;
-  if (qos === 1) {
-    connection.acknowledge(PacketType.Puback, packetId, reasonCode, isWritten, bytes); // [MQTT-4.3.2-4]
-    return;
-  }
-  const { core, session } = connection;
-  if (session === undefined) return;
-  session.inbound ??= new Map();
-  session.inbound.set(packetId, connection.serial); // [MQTT-4.3.3-8]
-  if (session.isPersistent) {
-    core.store.putInbound(session.key, packetId);
-    isWritten = true;
-  }
-  // Then the packet id is free again and means a new message next time, on whatever connection. [MQTT-4.3.3-9]
-  if (isWritten) core.gate.undoOnFailure(() => forgetInbound(session, packetId));
-  connection.acknowledge(PacketType.Pubrec, packetId, reasonCode, isWritten, bytes);
-}
-
-function forgetInbound(session: Session, packetId: number): void {
-  session.inbound?.delete(packetId);
-  if (session.isPersistent) session.core.store.deleteInbound(session.key, packetId);
-}
-
-/** A message that may not be published: 5.0 is told; for 3.x it is acknowledged and dropped, as in Mosquitto. */
-export function refusePublish(
-  connection: Connection,
-  topic: string,
-  qos: number,
-  packetId: number,
-  decision: Pick<Decision, 'reasonCode' | 'reason'>,
-): void {
-  const { core, client } = connection;
-  core.metrics.publishRefusedNotAuthorized++;
-  core.dropped('not-authorized', topic, client?.clientId ?? '');
-  core.logger.log('warn', 'publish-refused', {
-    clientId: client?.clientId,
-    topic,
-    qos,
-    reason: decision.reason,
-  });
-  answerRefused(connection, qos, packetId, decision.reasonCode, decision.reason);
-}
-
-/** Acknowledges a message that goes nowhere. */
-export function answerRefused(
-  connection: Connection,
-  qos: number,
-  packetId: number,
-  reasonCode: number,
-  reason: string | undefined,
-): void {
-  if (qos === 0) return;
-  if (connection.sender.isV5 && reasonCode >= 0x80) {
-    // The packet id is free again. [MQTT-4.3.3-9]
-    connection.receiveCount--;
-    const code = fittingCode('publish', reasonCode);
-    connection.refuse(qos === 1 ? PacketType.Puback : PacketType.Pubrec, packetId, code, tellable(reason));
-    return;
-  }
-  acknowledgePublish(connection, qos, packetId, 1, false, 0);
+  return acknowledgePublish(connection, qos, packetId, copies, isWritten, bytesKept, forwarded);
 }
 
 function limitRate(connection: Connection, payloadSize: number): void {
