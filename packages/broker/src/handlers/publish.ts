@@ -195,7 +195,10 @@ function pendingOf(known: KnownTopic, request: PublishRequest, reader: FrameRead
   };
 }
 
-/** The message is welcome: routes it straight from the packet, and acknowledges. */
+/**
+ * The message is welcome: routes it straight from the packet, and acknowledges. All in one piece: cut into functions for
+ * payload, properties and route, a message of QoS 0 took 20 of 260 ns longer inside the broker.
+ */
 function accept(connection: Connection, known: KnownTopic, reader: FrameReader): Promise<void> | undefined {
   const { core, session } = connection;
   if (session === undefined) return undefined;
