@@ -7,10 +7,9 @@
 import { systemClock } from './clock.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { type CloseReason, SESSION_TAKEN_OVER, SHUTTING_DOWN } from './connection/close.ts';
-import type { Connection } from './connection/connection.ts';
 import { beginRateLimit } from './connection/rate-limit.ts';
 import { Core } from './core.ts';
-import { BrokerError, brokerHasStopped } from './errors.ts';
+import { BrokerError } from './errors.ts';
 import { type ExplainOptions, type Explanation, explain } from './explain.ts';
 import type { ClientInfo, Extension } from './extension.ts';
 import { Hooks } from './hooks.ts';
@@ -36,7 +35,7 @@ import {
   subscribeInternally,
 } from './internal-client.ts';
 import { defaultLimits, type Limits, resolveLimits } from './limits.ts';
-import { ListenerState } from './listener-state.ts';
+import { Listeners } from './listeners.ts';
 import { noLogger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import {
@@ -50,7 +49,7 @@ import { MemoryStore } from './store/memory.ts';
 import { SysTopics } from './sys-topics.ts';
 import type { ByteStream } from './transports/byte-stream.ts';
 import { type BytePipe, MemoryConnection } from './transports/memory.ts';
-import { type Listener, listenTcp } from './transports/tcp.ts';
+import type { Listener } from './transports/tcp.ts';
 import { type ValueSpace, valueSpace } from './values.ts';
 
 /** How often deadlines are looked at. */
@@ -86,10 +85,7 @@ export class Broker {
   readonly #options: BrokerOptions;
   #extensions: readonly Extension[];
   readonly #started: Extension[] = [];
-  #listenerDefaults: ListenerSettings;
-  readonly #listeners = new Set<Listener>();
-  readonly #states = new Map<string, ListenerState>();
-  readonly #perAddress = new Map<string, number>();
+  readonly #listeners: Listeners;
   #timer: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -98,7 +94,7 @@ export class Broker {
     this.metrics = core.metrics;
     this.#options = options;
     this.#extensions = options.extensions ?? [];
-    this.#listenerDefaults = listenerDefaults;
+    this.#listeners = new Listeners(core, listenerDefaults, this.#report);
   }
 
   /** Starts a broker; it serves nobody until it listens. */
@@ -146,7 +142,7 @@ export class Broker {
     const sysOptions = this.#options.sys ?? {};
     const sys = sysOptions.enabled === false ? undefined : new SysTopics(core, sysOptions);
     let ticks = 0;
-    const watch = new ClockWatch(core, () => this.#connections(), sys);
+    const watch = new ClockWatch(core, () => this.#listeners.connections(), sys);
     this.#timer = setInterval(() => {
       watch.tick();
       sys?.tick();
@@ -163,44 +159,8 @@ export class Broker {
    * @example
    * const { port } = await broker.listen({ port: 0, host: '127.0.0.1', maximumQoS: 1 });
    */
-  async listen(options: ListenOptions = {}): Promise<Listener> {
-    if (this.#core.isStopping) throw brokerHasStopped();
-    const settings = resolveListenerSettings(this.#listenerDefaults, options);
-    const { port = 1883, host = '127.0.0.1', name } = options;
-    const opened = await listenTcp(
-      { port, host, name },
-      (stream) => this.#stateOf(stream.listener, settings).accept(stream),
-      (refusing, reason) => this.#stateOf(refusing, settings).refused(reason),
-    );
-    if (this.#core.isStopping) {
-      await opened.close();
-      throw brokerHasStopped();
-    }
-    const state = this.#states.get(opened.name);
-    if (state?.isClosed === true) {
-      // The listener of this name is another one now.
-      state.isClosed = false;
-      state.settings = settings;
-      this.#rebuildHooks();
-    }
-    const listener: Listener = {
-      ...opened,
-      close: async () => {
-        this.#listeners.delete(listener);
-        this.#closedListener(opened.name);
-        await opened.close();
-      },
-    };
-    this.#listeners.add(listener);
-    return listener;
-  }
-
-  /** Several listeners may share a name and its settings; with the last one the settings are over. */
-  #closedListener(name: string): void {
-    const state = this.#states.get(name);
-    if (state !== undefined && ![...this.#listeners].some((other) => other.name === name)) {
-      state.isClosed = true;
-    }
+  listen(options: ListenOptions = {}): Promise<Listener> {
+    return this.#listeners.listen(options);
   }
 
   /**
@@ -214,12 +174,7 @@ export class Broker {
     stream: ByteStream,
     settings: Partial<ListenerSettings> | (() => Partial<ListenerSettings>) = {},
   ): void {
-    let state = this.#states.get(stream.listener);
-    if (state === undefined) {
-      const given = typeof settings === 'function' ? settings() : settings;
-      state = this.#stateOf(stream.listener, resolveListenerSettings(this.#listenerDefaults, given));
-    }
-    state.accept(stream);
+    this.#listeners.attach(stream, settings);
   }
 
   /**
@@ -274,7 +229,7 @@ export class Broker {
 
   /** All connected clients. */
   *clients(): IterableIterator<ConnectedClient> {
-    for (const connection of this.#connections()) {
+    for (const connection of this.#listeners.connections()) {
       const info = clientInfo(connection);
       if (info !== undefined) yield info;
     }
@@ -363,13 +318,8 @@ export class Broker {
     core.limits = resolveLimits(core.limits, change.limits ?? {});
     core.flusher.moderation.restMs = core.limits.moderationMs;
     core.router.sharedStrategy = core.limits.sharedStrategy;
-    for (const connection of this.#connections()) beginRateLimit(connection);
-    this.#listenerDefaults = resolveListenerSettings(this.#listenerDefaults, change.listenerDefaults ?? {});
-    for (const [name, settings] of Object.entries(change.listeners ?? {})) {
-      const state = this.#states.get(name);
-      if (state === undefined) this.#stateOf(name, resolveListenerSettings(this.#listenerDefaults, settings));
-      else state.settings = resolveListenerSettings(state.settings, settings);
-    }
+    for (const connection of this.#listeners.connections()) beginRateLimit(connection);
+    this.#listeners.configure(change.listenerDefaults ?? {}, change.listeners ?? {});
     this.#rebuildHooks();
   }
 
@@ -387,8 +337,8 @@ export class Broker {
   async #stop(deadlineMs: number): Promise<void> {
     const core = this.#core;
     core.isStopping = true;
-    await Promise.all([...this.#listeners].map((listener) => listener.close()));
-    for (const connection of this.#connections()) connection.close(SHUTTING_DOWN);
+    await this.#listeners.close();
+    for (const connection of this.#listeners.connections()) connection.close(SHUTTING_DOWN);
     // Neither a store that cannot write nor a rule that does not answer must keep the process from ending.
     const timeout = new Promise<void>((resolve) => setTimeout(resolve, deadlineMs).unref());
     await Promise.race([core.willsPublished(), timeout]);
@@ -403,26 +353,12 @@ export class Broker {
     while (core.metrics.socketsNow > 0 && core.clock.now() < deadline) {
       await new Promise<void>((resolve) => setTimeout(resolve, 5));
     }
-    for (const connection of this.#connections()) connection.stream.destroy();
+    for (const connection of this.#listeners.connections()) connection.stream.destroy();
     clearInterval(this.#timer);
     await Promise.race([core.gate.settled(), timeout]);
     core.gate.stop();
     await core.bus?.stop();
     await core.store.close();
-  }
-
-  *#connections(): IterableIterator<Connection> {
-    for (const state of this.#states.values()) yield* [...state.connections];
-  }
-
-  #stateOf(name: string, settings: ListenerSettings): ListenerState {
-    let state = this.#states.get(name);
-    if (state === undefined) {
-      const hooks = new Hooks([...settings.extensions, ...this.#extensions], this.#report);
-      state = new ListenerState(this.#core, name, settings, hooks, this.#perAddress);
-      this.#states.set(name, state);
-    }
-    return state;
   }
 
   async #startExtension(extension: Extension): Promise<void> {
@@ -437,8 +373,7 @@ export class Broker {
 
   #rebuildHooks(): void {
     this.#core.hooks = new Hooks(this.#extensions, this.#report);
-    for (const state of this.#states.values()) state.rebuildHooks(this.#extensions, this.#report);
-    this.#core.rulesVersion++;
+    this.#listeners.takeExtensions(this.#extensions);
   }
 
   readonly #report = (extension: string, hook: string, error: unknown): void => {
