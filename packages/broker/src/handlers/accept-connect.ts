@@ -1,6 +1,13 @@
 // The second half of CONNECT: the client may come in. It gets its session and the CONNACK, then what waits for it.
 
-import { type ConnackProperties, MAX_PACKET_SIZE, PacketType } from '@tobymq/codec';
+import {
+  type ConnackProperties,
+  type Connect,
+  ConnectReturnCode,
+  MAX_PACKET_SIZE,
+  PacketType,
+  type ProtocolVersion,
+} from '@tobymq/codec';
 import type { Gated } from '../connection/acknowledgements.ts';
 import { AliasesOut } from '../connection/aliases-out.ts';
 import { serverClose } from '../connection/close.ts';
@@ -20,48 +27,31 @@ export function acceptConnect(
   attempt: ConnectAttempt,
   answer: AuthenticationAllowed,
 ): void {
-  const { core, sender, listener } = connection;
-  const { connect, request } = attempt;
+  const { core, listener } = connection;
+  const { connect } = attempt;
   const { settings } = listener;
-  const now = core.clock.now();
-  const clientId = answer.clientId ?? request.clientId;
-  const username = answer.username ?? request.username;
+  const client = clientOf(attempt, answer, core.clock.now());
+  const { clientId, username, protocolVersion } = client;
   const asked = requestedExpiry(connect);
   const expiryInterval = Math.min(asked, settings.sessionExpiryMax, core.limits.sessionExpiryMax);
 
   const { session, isPresent, hasEndedStored } = core.sessions.claim({
     clientId,
     username,
-    protocolVersion: connect.protocolVersion,
+    protocolVersion,
     cleanStart: connect.cleanStart,
     expiryInterval,
   });
-  const client: ClientInfo = {
-    clientId,
-    username,
-    protocolVersion: connect.protocolVersion,
-    remoteAddress: request.remoteAddress,
-    remotePort: request.remotePort,
-    listener: request.listener,
-    peer: request.peer,
-    identity: answer.identity,
-    connectedAt: now,
-  };
   connection.session = session;
   connection.client = client;
   connection.requestedExpiry = asked;
   connection.window = Math.min(connect.properties?.receiveMaximum ?? 65_535, core.limits.inflightMax);
-  sender.client = client;
-  sender.hooks = listener.hooks;
-  sender.mountPoint = settings.mountPoint;
-  // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
-  const aliasMax = Math.min(connect.properties?.topicAliasMaximum ?? 0, settings.topicAliasMaximumOut);
-  if (aliasMax > 0) sender.aliases = new AliasesOut(aliasMax);
+  prepareSender(connection, connect, client);
   beginRateLimit(connection);
   session.will = keptWill(connect, settings.mountPoint); // [MQTT-3.1.2-7]
   session.willOwner = session.will === undefined ? undefined : { client, listener };
 
-  const keepAlive = negotiateKeepAlive(connect.keepAlive, connect.protocolVersion, settings);
+  const keepAlive = negotiateKeepAlive(connect.keepAlive, protocolVersion, settings);
   connection.opened(keepAlive, settings.maximumPacketSize);
   limitCredentials(connection, answer.expiresAt);
 
@@ -76,7 +66,7 @@ export function acceptConnect(
   }
   const properties = connackProperties(connection, attempt, answer, keepAlive, expiryInterval);
   // 3.1 has no Session Present; its byte is reserved. [V31]
-  const sessionPresent = isPresent && connect.protocolVersion !== 3; // [MQTT-3.2.2-2], [MQTT-3.2.2-3]
+  const sessionPresent = isPresent && protocolVersion !== 3; // [MQTT-3.2.2-2], [MQTT-3.2.2-3]
   session.pending = connection;
   const welcome = () => {
     // [MQTT-3.1.4-5]
@@ -85,11 +75,45 @@ export function acceptConnect(
     serve(connection, session, client, isPresent, keepAlive, connect.cleanStart);
   };
   // The client is told of its session when that is stored; or, when it asked for a new one, when the old one is gone.
-  if (!core.store.durable || (!session.isPersistent && !hasEndedStored)) {
+  if (core.store.durable && (session.isPersistent || hasEndedStored)) {
+    welcomeWhenStored(connection, session, welcome);
+  } else {
     welcome();
-    return;
   }
-  // Nothing may reach the client before CONNACK [MQTT-3.2.0-1]: messages go to the queue in the store, and reading stops.
+}
+
+function clientOf(
+  { request }: ConnectAttempt,
+  answer: AuthenticationAllowed,
+  connectedAt: number,
+): ClientInfo {
+  const { protocolVersion, remoteAddress, remotePort, listener, peer } = request;
+  return {
+    clientId: answer.clientId ?? request.clientId,
+    username: answer.username ?? request.username,
+    protocolVersion,
+    remoteAddress,
+    remotePort,
+    listener,
+    peer,
+    identity: answer.identity,
+    connectedAt,
+  };
+}
+
+function prepareSender({ sender, listener }: Connection, connect: Connect, client: ClientInfo): void {
+  const { mountPoint, topicAliasMaximumOut } = listener.settings;
+  sender.client = client;
+  sender.hooks = listener.hooks;
+  sender.mountPoint = mountPoint;
+  // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
+  const aliasMax = Math.min(connect.properties?.topicAliasMaximum ?? 0, topicAliasMaximumOut);
+  if (aliasMax > 0) sender.aliases = new AliasesOut(aliasMax);
+}
+
+/** Nothing may reach the client before CONNACK [MQTT-3.2.0-1]: messages go to the queue in the store, and reading stops. */
+function welcomeWhenStored(connection: Connection, session: Session, welcome: () => void): void {
+  const { core, sender } = connection;
   connection.pause(Pause.Connack);
   const gated: Gated = {
     batch: 0,
@@ -107,7 +131,10 @@ export function acceptConnect(
         return false;
       }
       countByCode(core.metrics.refusedByReasonCode, 0x88);
-      sender.packet({ type: PacketType.Connack, reasonCode: sender.isV5 ? 0x88 : 3 });
+      sender.packet({
+        type: PacketType.Connack,
+        reasonCode: sender.isV5 ? 0x88 : ConnectReturnCode.ServerUnavailable,
+      });
       // The client has not come in: neither its Will nor its session is to outlive the refusal.
       session.will = undefined;
       connection.close(serverClose(0x88, 'the session could not be stored'));
@@ -141,7 +168,7 @@ function serve(
   });
 }
 
-function negotiateKeepAlive(asked: number, version: number, settings: ListenerSettings): number {
+function negotiateKeepAlive(asked: number, version: ProtocolVersion, settings: ListenerSettings): number {
   if (version !== 5) return asked;
   if (settings.serverKeepAlive !== undefined) return settings.serverKeepAlive;
   const { keepAliveMax } = settings;
