@@ -29,6 +29,7 @@ import {
   writeMessage,
   writeSession,
 } from './records.ts';
+import { TwoLevelMap } from './two-level-map.ts';
 
 // What happens to a message that an earlier batch put into a queue: it leaves, it is released, or (any other number)
 // it gets these state and packet identifier bits.
@@ -327,35 +328,4 @@ function writeSubscriptionIds(to: ByteWriter, ids: readonly number[]): void {
   to.u32(0);
   for (const id of ids) to.varint(id);
   to.setU32(start, to.length - start - 4);
-}
-
-/** A Map of Maps without empty inner ones. */
-class TwoLevelMap<A, B, V> {
-  readonly #outer = new Map<A, Map<B, V>>();
-
-  get size(): number {
-    return this.#outer.size;
-  }
-
-  get(a: A, b: B): V | undefined {
-    return this.#outer.get(a)?.get(b);
-  }
-
-  all(a: A): ReadonlyMap<B, V> | undefined {
-    return this.#outer.get(a);
-  }
-
-  set(a: A, b: B, value: V): void {
-    const inner = this.#outer.get(a);
-    if (inner === undefined) this.#outer.set(a, new Map([[b, value]]));
-    else inner.set(b, value);
-  }
-
-  deleteAll(a: A): void {
-    this.#outer.delete(a);
-  }
-
-  *[Symbol.iterator](): Iterator<readonly [A, B, V]> {
-    for (const [a, inner] of this.#outer) for (const [b, value] of inner) yield [a, b, value];
-  }
 }

@@ -22,10 +22,9 @@ import { asStoreError, StoreError } from './errors.ts';
 import { migrate } from './migrations.ts';
 import type { Settings } from './options.ts';
 import { type RepairReport, repairFile } from './repair.ts';
-import { APPLICATION_ID, createSchema, FORMAT_VERSION, readNumber, tables } from './schema.ts';
+import { APPLICATION_ID, createSchema, FORMAT_VERSION, PAGE_BYTES, readNumber, tables } from './schema.ts';
 import { type Database, openSqlite } from './sqlite.ts';
 
-const pageBytes = 4096;
 // Up to this size all pages are checked at the start; it takes about 100 ms. Damage in larger files shows when the
 // page is read, or when a repair is asked for.
 const checkedBytesMax = 64 * 1024 * 1024;
@@ -103,7 +102,7 @@ export function createFile(file: string): void {
   removeDatabase(unfinished);
   const database = openSqlite(unfinished);
   try {
-    database.exec(`PRAGMA page_size = ${pageBytes}`);
+    database.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     createSchema(database);
   } finally {
     database.close();
@@ -127,8 +126,8 @@ function configure(database: Database, settings: Settings): void {
   database.exec('PRAGMA fullfsync = ON');
   database.exec(`PRAGMA cache_size = -${Math.ceil(settings.cacheBytes / 1024)}`);
   database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
-  database.exec(`PRAGMA journal_size_limit = ${2 * checkpointPages * pageBytes}`);
-  const pagesMax = settings.fileBytesMax > 0 ? Math.ceil(settings.fileBytesMax / pageBytes) : 0xffff_fffe;
+  database.exec(`PRAGMA journal_size_limit = ${2 * checkpointPages * PAGE_BYTES}`);
+  const pagesMax = settings.fileBytesMax > 0 ? Math.ceil(settings.fileBytesMax / PAGE_BYTES) : 0xffff_fffe;
   database.exec(`PRAGMA max_page_count = ${pagesMax}`);
 }
 

@@ -22,7 +22,7 @@ import {
 import { dirname } from 'node:path';
 import { datedName } from './migrations.ts';
 import { createFile, removeDatabase, syncFile, syncFolder } from './open-database.ts';
-import { APPLICATION_ID, readNumber, tables } from './schema.ts';
+import { APPLICATION_ID, PAGE_BYTES, readNumber, tables } from './schema.ts';
 import {
   bindable,
   type Database,
@@ -50,7 +50,6 @@ export interface RepairReport {
   readonly incompleteTables: readonly string[];
 }
 
-const pageBytes = 4096;
 const gapProbes = 1024;
 
 /** Replaces the damaged store `file` by what can be read from it. */
@@ -104,7 +103,7 @@ function setAside(file: string, damagedFile: string): void {
 
 /** A copy of the damaged store whose tables can be named; undefined if there is no such thing. */
 function openSalvage(file: string, salvage: string, fresh: string): Database | undefined {
-  if (!existsSync(file) || statSync(file).size < pageBytes) return undefined;
+  if (!existsSync(file) || statSync(file).size < PAGE_BYTES) return undefined;
   const copy = (): void => {
     removeDatabase(salvage);
     copyFileSync(file, salvage);
@@ -137,16 +136,16 @@ function tryOpen(file: string): Database | 'foreign' | undefined {
 }
 
 function replaceFirstPage(file: string, fresh: string): void {
-  const page = Buffer.alloc(pageBytes);
+  const page = Buffer.alloc(PAGE_BYTES);
   const from = openSync(fresh, 'r');
-  readSync(from, page, 0, pageBytes, 0);
+  readSync(from, page, 0, PAGE_BYTES, 0);
   closeSync(from);
   // Offsets of SQLite's file format: versions for reading and writing (2 is WAL), pages in the file, free list.
   page.fill(existsSync(`${file}-wal`) ? 2 : 1, 18, 20);
-  page.writeUInt32BE(Math.floor(statSync(file).size / pageBytes), 28);
+  page.writeUInt32BE(Math.floor(statSync(file).size / PAGE_BYTES), 28);
   page.fill(0, 32, 40);
   const to = openSync(file, 'r+');
-  writeSync(to, page, 0, pageBytes, 0);
+  writeSync(to, page, 0, PAGE_BYTES, 0);
   closeSync(to);
 }
 

@@ -18,6 +18,9 @@ export const APPLICATION_ID = 0x546f6279;
 /** Raised with every change of the format; `migrations.ts` brings older files forward. */
 export const FORMAT_VERSION = 1;
 
+/** `repair` reads damaged files by the page, so this is part of the format too. */
+export const PAGE_BYTES = 4096;
+
 export const tables = [
   'session',
   'subscription',

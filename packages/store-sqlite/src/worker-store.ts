@@ -1,6 +1,5 @@
 // The worker's side of the store: one database, and one method for each request of `worker-protocol.ts`.
 
-import { closeSync, fdatasync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchApplier } from './apply-batch.ts';
 import { copyDatabase } from './backup.ts';
@@ -8,6 +7,7 @@ import { CacheTrimmer } from './cache-trimmer.ts';
 import { Cleaner } from './cleaner.ts';
 import { asStoreError, StoreError } from './errors.ts';
 import { lockFolder, unlockFolder } from './lock.ts';
+import { LogFlusher } from './log-flusher.ts';
 import { makeFolder, openDatabase, storeFileOf } from './open-database.ts';
 import { PageReader } from './read-pages.ts';
 import { SpaceReserve } from './reserve.ts';
@@ -189,38 +189,4 @@ function readState(database: Database): Answers['open']['state'] {
   const counter = (name: string): number =>
     readNumber(database, `SELECT value FROM counter WHERE name = '${name}'`);
   return { lastSessionKey: counter('session'), lastMessageId: counter('message') };
-}
-
-/**
- * Level `commit`: flushes the write-ahead log every so often, off this thread. A power loss then costs at most the
- * interval; the log is checksummed, so it costs its end only.
- */
-class LogFlusher {
-  readonly #descriptor: number;
-  readonly #timer: NodeJS.Timeout;
-  #dirty = false;
-
-  constructor(file: string, intervalMs: number) {
-    this.#descriptor = openSync(file, 'a');
-    this.#timer = setInterval(() => this.#flush(), intervalMs);
-    this.#timer.unref();
-  }
-
-  written(): void {
-    this.#dirty = true;
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-    closeSync(this.#descriptor);
-  }
-
-  #flush(): void {
-    if (!this.#dirty) return;
-    this.#dirty = false;
-    fdatasync(this.#descriptor, (error) => {
-      // It is tried again with the next interval; a disk that refuses for good makes the commits fail.
-      if (error !== null) this.#dirty = true;
-    });
-  }
 }
