@@ -7,8 +7,7 @@
 
 import { DELIVERY_STATE_BITS } from './records.ts';
 import { readNumber } from './schema.ts';
-import type { Database, Statement } from './sqlite.ts';
-import { transaction } from './sqlite.ts';
+import { type Database, transaction } from './sqlite.ts';
 
 const rowsPerSlice = 500;
 // Looking at a row costs far less than deleting one, and few are expired.
@@ -129,20 +128,7 @@ export class Cleaner {
   }
 }
 
-function prepareStatements(
-  database: Database,
-): Record<
-  | 'nextDropped'
-  | 'deleteDropped'
-  | 'queueSlice'
-  | 'endOfSlice'
-  | 'expired'
-  | 'deleteQueued'
-  | 'dereference'
-  | 'deleteUnreferenced'
-  | 'deleteExpiredRetained',
-  Statement
-> {
+function prepareStatements(database: Database) {
   return {
     nextDropped: database.prepare('SELECT session_key FROM dropped LIMIT 1'),
     deleteDropped: database.prepare('DELETE FROM dropped WHERE session_key = ?'),

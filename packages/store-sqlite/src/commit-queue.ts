@@ -16,7 +16,7 @@ import { MessagesRefusedError, type StoreError } from './errors.ts';
 const retryDelayMaxMs = 5000;
 
 export interface CommitQueueOptions {
-  readonly send: (bytes: Uint8Array, probe: boolean) => Promise<{ readonly hasRoom: boolean }>;
+  readonly send: (bytes: Uint8Array<ArrayBuffer>, probe: boolean) => Promise<{ readonly hasRoom: boolean }>;
   readonly onHealth: (healthy: boolean, error: StoreError | undefined) => void;
   readonly retryDelayMs: number;
 }

@@ -3,7 +3,14 @@
 
 import { Worker } from 'node:worker_threads';
 import { StoreError } from './errors.ts';
-import type { Answers, Reply, Request, RequestKind, Requests } from './worker-protocol.ts';
+import {
+  type Answers,
+  type Reply,
+  type Request,
+  type RequestKind,
+  type Requests,
+  transferOf,
+} from './worker-protocol.ts';
 
 // Sources run without a build only in tests; a worker cannot be started from TypeScript on Node 20, so those use the
 // built one.
@@ -42,8 +49,7 @@ export class WorkerLink {
   request<Kind extends RequestKind>(kind: Kind, body: Requests[Kind]): Promise<Answers[Kind]> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const request: Request<Kind> = { id: ++this.#lastId, kind, body };
-    const bytes = (body as { bytes?: Uint8Array<ArrayBuffer> } | undefined)?.bytes;
-    this.#worker.postMessage(request, bytes === undefined ? [] : [bytes.buffer]);
+    this.#worker.postMessage(request, transferOf(body));
     return new Promise((resolve, reject) => this.#waiting.set(request.id, { resolve, reject }));
   }
 

@@ -13,7 +13,7 @@ export interface Requests {
    * `probe` asks for proof that there is room for messages again: the worker writes and removes a block of bytes, and sets
    * the reserve aside again if it was given up.
    */
-  commit: { bytes: Uint8Array; probe: boolean };
+  commit: { bytes: Uint8Array<ArrayBuffer>; probe: boolean };
   sessions: { afterKey: number; count: number };
   queue: { sessionKey: number; afterId: number; countMax: number; bytesMax: number };
   retained: { afterTopic: Uint8Array | undefined; bytesMax: number };
@@ -47,3 +47,9 @@ export interface Request<Kind extends RequestKind = RequestKind> {
 export type Reply =
   | { readonly id: number; readonly answer: Answers[RequestKind] }
   | { readonly id: number; readonly error: ErrorRecord };
+
+/** The memory that moves to the other thread with a request or an answer, instead of being copied. */
+export function transferOf(message: Requests[RequestKind] | Answers[RequestKind]): ArrayBuffer[] {
+  if (message === undefined || message instanceof Uint8Array || !('bytes' in message)) return [];
+  return [message.bytes.buffer];
+}

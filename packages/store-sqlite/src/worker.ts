@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { copyDatabase } from './backup.ts';
 import { errorRecord } from './errors.ts';
 import { openSqlite } from './sqlite.ts';
-import type { Reply, Request } from './worker-protocol.ts';
+import { type Reply, type Request, transferOf } from './worker-protocol.ts';
 import { WorkerStore } from './worker-store.ts';
 
 const port = parentPort!;
@@ -17,9 +17,8 @@ port.on('message', (request: Request) => {
   try {
     const answer =
       backupOf === undefined ? store.handle(request.kind, request.body) : copyFile(backupOf, request);
-    const bytes = (answer as { bytes?: Uint8Array<ArrayBuffer> } | undefined)?.bytes;
     const reply: Reply = { id: request.id, answer };
-    port.postMessage(reply, bytes === undefined ? [] : [bytes.buffer]);
+    port.postMessage(reply, transferOf(answer));
   } catch (error) {
     const reply: Reply = { id: request.id, error: errorRecord(error, backupOf ?? store.file) };
     port.postMessage(reply);
