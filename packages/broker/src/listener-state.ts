@@ -5,7 +5,7 @@ import type { Core } from './core.ts';
 import type { Extension } from './extension.ts';
 import { Hooks, type ReportFault } from './hooks.ts';
 import type { ListenerSettings } from './options.ts';
-import type { ByteStream } from './transports/byte-stream.ts';
+import { type ByteStream, ignoreEvents } from './transports/byte-stream.ts';
 
 let serial = 0;
 
@@ -40,7 +40,7 @@ export class ListenerState {
     if (refusal !== undefined) {
       this.refused(refusal, stream.remoteAddress);
       // The stream tells of its end, and has to have somebody to tell.
-      stream.start(nobody);
+      stream.start(ignoreEvents);
       stream.destroy();
       return undefined;
     }
@@ -94,10 +94,3 @@ export class ListenerState {
       : 'an extension refuses the address';
   }
 }
-
-const nobody = {
-  onData(): void {},
-  onDrain(): void {},
-  onEnd(): void {},
-  onClose(): void {},
-};

@@ -53,16 +53,14 @@ export function propertiesObject(
     return messageExpiryInterval >= 0 ? { messageExpiryInterval } : undefined;
   }
   // A PUBLISH to "t" with these properties and no payload.
-  const size = raw.length;
-  const length = size < 128 ? [size] : size < 16_384 ? [(size & 127) | 128, size >> 7] : vbi(size);
-  const body = Buffer.concat([Uint8Array.of(0, 1, 0x74, ...length), raw]);
+  const body = Buffer.concat([Uint8Array.of(0, 1, 0x74, ...variableByteInteger(raw.length)), raw]);
   const packet = decodePacket(body, 0x30, 0, body.length, 5, 'client');
   if (packet.type !== PacketType.Publish) return undefined;
   const properties: MessageProperties = packet.properties ?? {};
   return messageExpiryInterval >= 0 ? { ...properties, messageExpiryInterval } : properties;
 }
 
-function vbi(value: number): number[] {
+function variableByteInteger(value: number): number[] {
   const bytes: number[] = [];
   for (; value > 127; value >>>= 7) bytes.push((value & 127) | 128);
   return [...bytes, value];

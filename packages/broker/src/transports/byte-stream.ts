@@ -13,6 +13,9 @@ export interface ByteStreamHandler {
   onClose(error: Error | undefined): void;
 }
 
+/** For a stream whose events concern nobody: before `start()`, or because it was turned away. */
+export const ignoreEvents: ByteStreamHandler = { onData() {}, onDrain() {}, onEnd() {}, onClose() {} };
+
 export interface ByteStream {
   /** Where the peer is, for logs and limits per address: an IP address, or a name such as `unix` or `memory`. */
   readonly remoteAddress: string;

@@ -10,7 +10,7 @@
 
 import { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import type { ByteStream, ByteStreamHandler, PeerInfo } from './byte-stream.ts';
+import { type ByteStream, type ByteStreamHandler, ignoreEvents, type PeerInfo } from './byte-stream.ts';
 import type { ConnectionHandle } from './direct-accept.ts';
 import { whenWritten, writeDirectly } from './direct-write.ts';
 import type { StreamOrigin } from './node-stream.ts';
@@ -26,9 +26,6 @@ const OWNER = Symbol('the stream of a handle');
 
 type OwnedHandle = ConnectionHandle & { [OWNER]?: DirectStream | undefined };
 
-/** Nobody is told of anything before start(). */
-const NOBODY: ByteStreamHandler = { onData() {}, onDrain() {}, onEnd() {}, onClose() {} };
-
 /** A connection that was accepted without a socket; the example of `acceptDirectly()` makes one. */
 export class DirectStream implements ByteStream {
   readonly remoteAddress: string;
@@ -36,7 +33,7 @@ export class DirectStream implements ByteStream {
   readonly listener: string;
   readonly peer: PeerInfo;
   readonly #handle: OwnedHandle;
-  #handler = NOBODY;
+  #handler = ignoreEvents;
   /** What the handle had read before. */
   #bytesRead = 0;
   /** Writes that the network has not taken yet. */
