@@ -1,16 +1,14 @@
 // What can be seen of a running broker: clients, sessions, subscriptions, retained messages.
 
-import type { MessageProperties, ProtocolVersion, QoS, RetainHandling } from '@tobymq/codec';
+import type { MessageProperties, ProtocolVersion, QoS } from '@tobymq/codec';
 import { Connection } from './connection/connection.ts';
 import type { Core } from './core.ts';
 import { hasExpired, remainingExpiry } from './delivery/message-expiry.ts';
 import { propertiesObject } from './delivery/raw-properties.ts';
 import type { ClientInfo } from './extension.ts';
-import type { Subscription } from './routing/subscription.ts';
 import { expiresAt } from './session/expiry.ts';
 import type { Session } from './session/session.ts';
-import type { Subscriber } from './session/subscriber.ts';
-import type { StoredMessage } from './store/store.ts';
+import type { StoredMessage, StoredSubscription } from './store/store.ts';
 
 /** A client that is connected. */
 export interface ConnectedClient extends ClientInfo {
@@ -25,16 +23,7 @@ export interface ConnectedClient extends ClientInfo {
 }
 
 /** A subscription of a session. */
-export interface SubscriptionInfo {
-  /** As the client sent it, `$share/...` included. */
-  readonly filter: string;
-  readonly qos: QoS;
-  readonly noLocal: boolean;
-  readonly retainAsPublished: boolean;
-  readonly retainHandling: RetainHandling;
-  /** 0 when it has no identifier. */
-  readonly subscriptionId: number;
-}
+export type SubscriptionInfo = StoredSubscription;
 
 /** A session, connected or not. */
 export interface SessionInfo {
@@ -91,20 +80,10 @@ export function sessionInfo(session: Session): SessionInfo {
     queuedBytes: session.queuedBytes,
     inFlight: session.outbound?.inflight.size ?? 0,
     hasWill: session.will !== undefined,
-    subscriptions: [...(session.subscriptions?.values() ?? [])].map(subscriptionInfo),
+    subscriptions: [...(session.subscriptions?.values() ?? [])].map((subscription) =>
+      subscription.toStored(),
+    ),
   };
-}
-
-function subscriptionInfo(subscription: Subscription<Subscriber>): SubscriptionInfo {
-  const {
-    fullFilter: filter,
-    qos,
-    noLocal,
-    retainAsPublished,
-    retainHandling,
-    subscriptionId,
-  } = subscription;
-  return { filter, qos, noLocal, retainAsPublished, retainHandling, subscriptionId };
 }
 
 /** A subscription that matches a topic, and whose it is. */
@@ -116,7 +95,7 @@ export interface TopicSubscription extends SubscriptionInfo {
 export function subscriptionsOf(core: Core, topic: string): TopicSubscription[] {
   return core.router.subscriptionsOf(topic).map((subscription) => ({
     clientId: subscription.subscriber.clientId,
-    ...subscriptionInfo(subscription),
+    ...subscription.toStored(),
   }));
 }
 

@@ -242,16 +242,7 @@ function enter(
   const replaced = core.router.subscribe(subscription);
   session.addSubscription(subscription);
   if (session.isPersistent) {
-    const {
-      fullFilter: filter,
-      qos,
-      noLocal,
-      retainAsPublished,
-      retainHandling,
-      subscriptionId,
-    } = subscription;
-    const stored = { filter, qos, noLocal, retainAsPublished, retainHandling, subscriptionId };
-    core.store.putSubscription(session.key, stored);
+    core.store.putSubscription(session.key, subscription.toStored());
     core.gate.touch();
   }
   return replaced;

@@ -5,6 +5,7 @@
 // overlapping subscriptions of one session are merged into a `MergedTarget`.
 
 import type { QoS, RetainHandling } from '@tobymq/codec';
+import type { StoredSubscription } from '../store/store.ts';
 import { countLevels } from './levels.ts';
 
 /** Who gets one copy of a message, and in which form. */
@@ -87,6 +88,18 @@ export class Subscription<S> implements Target<S> {
 
   get forOwnMessages(): Target<S> | undefined {
     return this.noLocal ? undefined : this;
+  }
+
+  /** What SUBSCRIBE said, as it is stored and told. */
+  toStored(): StoredSubscription {
+    return {
+      filter: this.fullFilter,
+      qos: this.qos,
+      noLocal: this.noLocal,
+      retainAsPublished: this.retainAsPublished,
+      retainHandling: this.retainHandling,
+      subscriptionId: this.subscriptionId,
+    };
   }
 
   /** True if `other` would deliver in the same way, so that no route has to change when it takes this one's place. */

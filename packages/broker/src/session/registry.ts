@@ -11,6 +11,7 @@ import type { LoadedSession } from '../store/store.ts';
 import { expiresAt, scheduleSession, unscheduleSession } from './expiry.ts';
 import { splitFilter } from './filter.ts';
 import { Session } from './session.ts';
+import type { Subscriber } from './subscriber.ts';
 
 /** How many subscriptions of a session are removed in the turn in which it ends; more would take longer than 2 ms. */
 const UNSUBSCRIBED_AT_ONCE = 1_000;
@@ -112,16 +113,9 @@ export class SessionRegistry {
     }
     this.#sessions.set(session.clientId, session);
     for (const stored of loaded.subscriptions) {
-      const { filter, shareName } = splitFilter(stored.filter);
-      const { qos, noLocal, retainAsPublished, retainHandling, subscriptionId } = stored;
-      const subscription = new Subscription(session, {
-        filter,
-        shareName,
-        qos,
-        noLocal,
-        retainAsPublished,
-        retainHandling,
-        subscriptionId,
+      const subscription = new Subscription<Subscriber>(session, {
+        ...stored,
+        ...splitFilter(stored.filter),
       });
       session.addSubscription(subscription);
       core.router.subscribe(subscription);
