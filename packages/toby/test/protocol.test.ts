@@ -3,6 +3,7 @@
 import { MemoryStore, type Store } from '@tobymq/broker';
 import { decode, packet, packetType, property, RawPeer } from '@tobymq/testkit';
 import { describe, expect, test } from 'vitest';
+import type { Json } from '../src/protocol.ts';
 import { quickHasher, secretOf, startAccount, startServer } from './harness.ts';
 import { RawBot } from './raw-bot.ts';
 
@@ -388,6 +389,14 @@ describe('rules, quotas and offline bots', () => {
     expect(await ana.request('permit', { id: 'lamp', permissions: { fly: true } })).toMatchObject({
       status: 400,
     });
+  });
+
+  test('the lists of what a bot is permitted have bounds', async () => {
+    const { ana } = await startAccount(['lamp'], { limits: { followsPerBot: 2, tagLength: 5 } });
+    const permit = (permissions: object): Promise<Json> => ana.request('permit', { id: 'lamp', permissions });
+    expect(await permit({ follow: ['a', 'b', 'c'] })).toMatchObject({ status: 400 });
+    expect(await permit({ send: ['too long'] })).toMatchObject({ status: 400 });
+    expect(await permit({ follow: ['a', 'b*'], send: ['short'] })).toEqual({ status: 200 });
   });
 
   test('quotas are answered with 429', async () => {

@@ -75,7 +75,7 @@ export function checkSecret(secret: string): string {
   return secret;
 }
 
-export function permissionsField(fields: Fields): Permissions {
+export function permissionsField(fields: Fields, limits: TobyLimits): Permissions {
   const { permissions } = fields;
   if (typeof permissions !== 'object' || permissions === null || Array.isArray(permissions)) {
     throw new Refusal(400, 'permissions has to be an object');
@@ -86,16 +86,31 @@ export function permissionsField(fields: Fields): Permissions {
   }
   const { follow, send, messagesPerMinute } = permissions as Record<string, unknown>;
   return {
-    follow: patternList(follow, 'follow'),
-    send: patternList(send, 'send'),
+    follow: patternList(follow, 'follow', limits),
+    send: patternList(send, 'send', limits),
     messagesPerMinute: rate(messagesPerMinute),
   };
 }
 
-function patternList(value: unknown, name: string): readonly string[] | undefined {
+/** A list has as many patterns as a bot may follow tags: each message is held against all of them. */
+function patternList(value: unknown, name: string, limits: TobyLimits): readonly string[] | undefined {
   if (value === undefined || value === null) return undefined;
   if (!Array.isArray(value) || value.some((entry) => typeof entry !== 'string')) {
     throw new Refusal(400, `${name} has to be a list of strings`);
+  }
+  if (value.length > limits.followsPerBot) {
+    throw new Refusal(
+      400,
+      `${name} has ${value.length} entries, at most ${limits.followsPerBot} are allowed`,
+    );
+  }
+  for (const { length } of value as string[]) {
+    if (length > limits.tagLength) {
+      throw new Refusal(
+        400,
+        `an entry of ${name} has ${length} characters, at most ${limits.tagLength} are allowed`,
+      );
+    }
   }
   return value as string[];
 }

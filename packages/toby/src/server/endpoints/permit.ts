@@ -7,7 +7,7 @@ import { permissionsField, textField } from '../validate.ts';
 
 export const permit: EndpointHandler = async (context, bot, fields) => {
   const id = textField(fields, 'id', 'botId');
-  const permissions = permissionsField(fields);
+  const permissions = permissionsField(fields, context.limits);
   const record = context.accounts.require(id);
   if (record.kind !== 'bot' || record.owner !== bot.id)
     throw new Refusal(403, `"${id}" is not a bot of ${bot.id}`);
