@@ -69,7 +69,7 @@ export interface Permissions {
   readonly follow?: readonly string[] | undefined;
   /** Tags that the bot may send to. */
   readonly send?: readonly string[] | undefined;
-  /** How many messages it may send in a minute. */
+  /** How many messages it may send in a minute; never more than the server allows. */
   readonly messagesPerMinute?: number | undefined;
 }
 

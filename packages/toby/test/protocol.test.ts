@@ -399,6 +399,13 @@ describe('rules, quotas and offline bots', () => {
     expect(await permit({ follow: ['a', 'b*'], send: ['short'] })).toEqual({ status: 200 });
   });
 
+  test('an owner does not permit a bot more messages than the server does', async () => {
+    const { ana, bots } = await startAccount(['lamp'], { limits: { messagesPerMinute: 1 } });
+    await ana.request('permit', { id: 'lamp', permissions: { messagesPerMinute: 1000 } });
+    expect(await bots[0].request('send', { payload: 1, tags: [] })).toEqual({ status: 200 });
+    expect(await bots[0].request('send', { payload: 2, tags: [] })).toMatchObject({ status: 429 });
+  });
+
   test('quotas are answered with 429', async () => {
     const { ana, bots } = await startAccount(['lamp'], {
       limits: { botsPerAccount: 1, followsPerBot: 2, socketsPerBot: 1 },

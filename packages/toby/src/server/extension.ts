@@ -332,8 +332,11 @@ export class TobyExtension implements Extension {
           endSession: true,
         });
       },
-      mayPublish: (bot) =>
-        this.#rate.take(bot.id, bot.permissions?.messagesPerMinute ?? this.limits.messagesPerMinute),
+      mayPublish: ({ id, permissions }) => {
+        // An owner may allow its bots less than the server does, and not more.
+        const countMax = this.limits.messagesPerMinute;
+        return this.#rate.take(id, Math.min(permissions?.messagesPerMinute ?? countMax, countMax));
+      },
       awaitSocket: (id) => this.#awaitSocket(id),
     };
   }

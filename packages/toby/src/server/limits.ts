@@ -15,7 +15,7 @@ export interface TobyLimits {
   readonly tagLength: number;
   /** Bytes of a web hook's or a sign-up's body; the same as what most senders of web hooks allow themselves. */
   readonly hookBytes: number;
-  /** Messages that one bot may send in a minute when its owner has set nothing else. */
+  /** Messages that one bot may send in a minute; its owner may set less. */
   readonly messagesPerMinute: number;
   /** Sign-ups that one address, or one IPv6 network of 64 bits, may try in an hour. */
   readonly signupsPerHour: number;
