@@ -2,7 +2,7 @@
 
 import { MemoryStore, type Store } from '@tobymq/broker';
 import { decode, packet, packetType, property, RawPeer } from '@tobymq/testkit';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Json } from '../src/protocol.ts';
 import { quickHasher, secretOf, startAccount, startServer } from './harness.ts';
 import { RawBot } from './raw-bot.ts';
@@ -444,6 +444,16 @@ test('accounts and follows survive a restart of the server', async () => {
   const lampAgain = await second.connect('lamp');
   await anaAgain.request('send', { payload: 'still there', tags: ['#light'] });
   expect(await lampAgain.received()).toMatchObject({ payload: 'still there' });
+});
+
+test('a message to several bots is encoded once', async () => {
+  const { server, ana, bots } = await startAccount(['one', 'two', 'three']);
+  for (const bot of bots) await bot.request('follow', { tags: ['#all'] });
+  const publish = vi.spyOn(server.broker, 'publish');
+  await ana.request('send', { payload: 'hello', tags: ['#all'] });
+  const inboxes = publish.mock.calls.filter(([{ topic }]) => topic !== 'client/ana');
+  expect(inboxes).toHaveLength(3);
+  expect(new Set(inboxes.map(([{ payload }]) => payload)).size).toBe(1);
 });
 
 test('one message reaches 1,000 bots of an account', async () => {

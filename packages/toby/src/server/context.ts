@@ -16,8 +16,8 @@ export interface TobyContext {
   isOnline(botId: string): boolean;
   /** True if a message reaches the bot now, or waits for it in its session. */
   isReachable(botId: string): boolean;
-  /** Puts a message into the inbox of a bot. */
-  deliver(botId: string, message: BotMessage): Promise<void>;
+  /** Puts a message into the inboxes of bots. */
+  deliver(botIds: readonly string[], message: BotMessage): Promise<void>;
   /** Ends the connection and the session of a bot that exists no more. */
   expel(botId: string, reason: string): Promise<void>;
   /** Takes one of the bot's messages of this minute; false when there is none left. */

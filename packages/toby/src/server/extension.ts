@@ -164,14 +164,13 @@ export class TobyExtension implements Extension {
     return this.#online.has(botId) || this.#running.session(botId) !== undefined;
   }
 
-  /** Puts a message into the inbox of a bot. */
-  async deliver(botId: string, message: BotMessage): Promise<void> {
-    await this.#running.publish({
-      topic: inboxTopic(botId),
-      payload: encoder.encode(textOf(message)),
-      qos: 1,
-      properties: { messageExpiryInterval: this.limits.messageExpiry },
-    });
+  /** Puts a message into the inboxes of bots. */
+  async deliver(botIds: readonly string[], message: BotMessage): Promise<void> {
+    const payload = encoder.encode(textOf(message));
+    const properties = { messageExpiryInterval: this.limits.messageExpiry };
+    await Promise.all(
+      botIds.map((id) => this.#running.publish({ topic: inboxTopic(id), payload, qos: 1, properties })),
+    );
   }
 
   /** True if the secret of a bot's web hook address is right; `mayGuess` is asked before that costs a slow hash. */
@@ -264,7 +263,7 @@ export class TobyExtension implements Extension {
       answer = { status: refusal.status, error: refusal.message };
     }
     const tags = ack === '' ? [] : [ack];
-    await this.deliver(client.clientId, { from: 'server', payload: answer, tags, ack: '' });
+    await this.deliver([client.clientId], { from: 'server', payload: answer, tags, ack: '' });
     return { drop: true, reasonCode: ReasonCode.Success };
   }
 
@@ -324,7 +323,7 @@ export class TobyExtension implements Extension {
       demandUnknown: (id) => this.#demandUnknown(id),
       isOnline: (id) => this.isOnline(id),
       isReachable: (id) => this.isReachable(id),
-      deliver: (id, message) => this.deliver(id, message),
+      deliver: (ids, message) => this.deliver(ids, message),
       expel: async (id, reason) => {
         await this.#running.kick(id, {
           reasonCode: ReasonCode.AdministrativeAction,
@@ -353,7 +352,9 @@ export class TobyExtension implements Extension {
   #tellOwner(botId: string, payload: Json): void {
     const owner = this.accounts.get(botId)?.owner ?? '';
     if (owner === '' || !this.isReachable(owner)) return;
-    this.deliver(owner, { from: 'server', payload, tags: [], ack: '' }).catch((error) => this.#report(error));
+    this.deliver([owner], { from: 'server', payload, tags: [], ack: '' }).catch((error) =>
+      this.#report(error),
+    );
   }
 
   #awaitSocket(id: string): void {

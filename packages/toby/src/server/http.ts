@@ -88,7 +88,7 @@ async function receiveHook(
   if (toby.accounts.get(botId)?.hookHash !== bot.hookHash) throw new Refusal(403, 'wrong hook secret');
   const online = toby.isOnline(botId);
   if (!online && !(queueHooks && toby.isReachable(botId))) throw new Refusal(503, `"${botId}" is offline`);
-  await toby.deliver(botId, { from: 'hook', payload, tags: [], ack: '' });
+  await toby.deliver([botId], { from: 'hook', payload, tags: [], ack: '' });
   return online ? 200 : 202;
 }
 

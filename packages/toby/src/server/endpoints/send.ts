@@ -18,11 +18,10 @@ export const send: EndpointHandler = async (context, bot, fields) => {
   if (!context.mayPublish(bot)) throw new Refusal(429, `${bot.id} has sent too many messages in this minute`);
 
   const message: BotMessage = { from: bot.id, payload: fields.payload as Json, tags, ack: ackOf(fields) };
-  const deliveries: Promise<void>[] = [];
-  for (const id of receivers(context, bot, tags)) {
-    if (id !== bot.id && context.isReachable(id)) deliveries.push(context.deliver(id, message));
-  }
-  await Promise.all(deliveries);
+  const reachable = [...receivers(context, bot, tags)].filter(
+    (id) => id !== bot.id && context.isReachable(id),
+  );
+  await context.deliver(reachable, message);
   return { status: 200 };
 };
 
