@@ -81,6 +81,20 @@ test('a hook for a bot that keeps its session waits for it if queueing is on', a
   expect(await again.received()).toMatchObject({ from: 'hook', payload: { n: 2 } });
 });
 
+test('a hook for a bot that does not listen yet is refused, and not lost', async () => {
+  const { server, ana } = await startAccount([]);
+  const base = await serveHttp(server);
+  await ana.request('create-bot', { id: 'lamp', sk: secretOf('lamp') });
+  const lamp = await server.connect('lamp');
+  await lamp.request('hooks-on', { sk: 's' });
+  lamp.close();
+  const again = await server.connect('lamp', { listen: false });
+  expect(await post(`${base}/hook/lamp/s`, '{"n":1}')).toBe(503);
+  await again.subscribe('client/lamp');
+  expect(await post(`${base}/hook/lamp/s`, '{"n":2}')).toBe(200);
+  expect(await again.received()).toMatchObject({ from: 'hook', payload: { n: 2 } });
+});
+
 test('sign-up creates a user bot from a form or JSON', async () => {
   const server = await startServer();
   const base = await serveHttp(server);

@@ -13,7 +13,6 @@ export interface TobyContext {
   now(): number;
   /** Refuses the id of a new bot that somebody else goes by who is no bot. */
   demandUnknown(id: string): void;
-  isOnline(botId: string): boolean;
   /** True if a message reaches the bot now, or waits for it in its session. */
   isReachable(botId: string): boolean;
   /** Puts a message into the inboxes of bots. */

@@ -159,9 +159,12 @@ export class TobyExtension implements Extension {
     return this.#online.has(botId);
   }
 
-  /** True if a message reaches the bot now, or waits for it in the session that it left behind. */
+  /**
+   * True if a message reaches the bot now, or waits for it in the session that it left behind: a bot that has connected and
+   * does not listen yet would miss it.
+   */
   isReachable(botId: string): boolean {
-    return this.#online.has(botId) || this.#running.session(botId) !== undefined;
+    return this.#running.subscriptionsOf(inboxTopic(botId)).some(({ clientId }) => clientId === botId);
   }
 
   /** Puts a message into the inboxes of bots. */
@@ -321,7 +324,6 @@ export class TobyExtension implements Extension {
       hasher: this.#secrets,
       now: this.#now,
       demandUnknown: (id) => this.#demandUnknown(id),
-      isOnline: (id) => this.isOnline(id),
       isReachable: (id) => this.isReachable(id),
       deliver: (ids, message) => this.deliver(ids, message),
       expel: async (id, reason) => {

@@ -87,7 +87,8 @@ async function receiveHook(
   // A body may take minutes, and the secret may have been replaced meanwhile, or the bot.
   if (toby.accounts.get(botId)?.hookHash !== bot.hookHash) throw new Refusal(403, 'wrong hook secret');
   const online = toby.isOnline(botId);
-  if (!online && !(queueHooks && toby.isReachable(botId))) throw new Refusal(503, `"${botId}" is offline`);
+  if (!toby.isReachable(botId) || !(online || queueHooks))
+    throw new Refusal(503, `"${botId}" does not listen`);
   await toby.deliver([botId], { from: 'hook', payload, tags: [], ack: '' });
   return online ? 200 : 202;
 }
