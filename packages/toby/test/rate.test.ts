@@ -20,5 +20,6 @@ test('a clock that is set back takes nothing away', () => {
 
 test('very many keys at once cost no more than a few do', () => {
   const rate = new RateLimit(60_000, () => 1_000_000);
-  for (let i = 0; i < 60_000; i++) expect(rate.take(`address ${i}`, 1)).toBe(true);
+  const taken = Array.from({ length: 60_000 }, (_, i) => rate.take(`address ${i}`, 1));
+  expect(taken).not.toContain(false);
 }, 5_000);
