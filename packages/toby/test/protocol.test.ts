@@ -406,6 +406,15 @@ describe('rules, quotas and offline bots', () => {
     expect(await bots[0].request('send', { payload: 2, tags: [] })).toMatchObject({ status: 429 });
   });
 
+  test('what info names in one message has a bound', async () => {
+    const { ana, bots } = await startAccount(['lamp'], { limits: { infoLength: 10 } });
+    await bots[0].request('follow', { tags: ['light'] });
+    expect(await ana.request('info')).toMatchObject({ bots: [{ id: 'lamp', subscriptions: ['light'] }] });
+    await bots[0].request('follow', { tags: ['more'] });
+    expect(await ana.request('info')).toMatchObject({ status: 413 });
+    expect(await bots[0].request('info')).toMatchObject({ subscriptions: ['more', 'light'] });
+  });
+
   test('quotas are answered with 429', async () => {
     const { ana, bots } = await startAccount(['lamp'], {
       limits: { botsPerAccount: 1, followsPerBot: 2, socketsPerBot: 1 },

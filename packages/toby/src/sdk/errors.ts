@@ -17,7 +17,7 @@ export type TobyErrorCode =
 export class TobyError extends Error {
   override readonly name = 'TobyError';
   readonly code: TobyErrorCode;
-  /** The status of a refusal: 400, 403, 404, 409, 429, 503; 0 for all other errors. */
+  /** The status of a refusal: 400, 403, 404, 409, 413, 429, 503; 0 for all other errors. */
   readonly status: number;
 
   constructor(code: TobyErrorCode, message: string, status = 0, options?: ErrorOptions) {

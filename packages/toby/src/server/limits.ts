@@ -13,6 +13,8 @@ export interface TobyLimits {
   readonly tagsPerRequest: number;
   /** Characters of a tag. */
   readonly tagLength: number;
+  /** Characters of all bots, tags and sockets that one answer to `info` names: it is written in one go. */
+  readonly infoLength: number;
   /** Bytes of a web hook's or a sign-up's body; the same as what most senders of web hooks allow themselves. */
   readonly hookBytes: number;
   /** Messages that one bot may send in a minute; its owner may set less. */
@@ -36,6 +38,7 @@ export const DEFAULT_TOBY_LIMITS: TobyLimits = {
   followsPerBot: 1000,
   tagsPerRequest: 100,
   tagLength: 128,
+  infoLength: 8 * 1024 * 1024,
   hookBytes: 1024 * 1024,
   messagesPerMinute: 60_000,
   signupsPerHour: 20,
