@@ -18,11 +18,11 @@ export function valueSpace(core: Core, space: string): ValueSpace {
     list: (prefix) => store.listValues(space, prefix),
     put: (key, value) => {
       store.putValue(space, key, value);
-      return gate.stored();
+      return gate.restStored();
     },
     delete: (key) => {
       store.deleteValue(space, key);
-      return gate.stored();
+      return gate.restStored();
     },
   };
 }

@@ -589,6 +589,16 @@ test('retained messages go on coming to a connection that takes over while its C
   }
 });
 
+test("a value that is stored has not failed because others' messages were refused", async () => {
+  const store = new GatedStore();
+  const { broker } = await brokerWithSleeper(store);
+  store.hasLittleRoom = true;
+  const published = broker.publish({ topic: 'keep/a', payload: 'x', qos: 1 });
+  const put = broker.values('space').put('key', Buffer.from('value'));
+  await expect(published).rejects.toMatchObject({ code: 'TOBYMQ_NOT_STORED' });
+  await put;
+});
+
 test('a broker that has stopped does not go on asking a store that cannot write', async () => {
   // What is no message is kept for the next commit.
   class KeepingStore extends GatedStore {

@@ -84,12 +84,21 @@ export class CommitGate {
 
   /** Resolves when everything written until now is durable; rejects if it could not be written. */
   stored(): Promise<void> {
+    return this.#durable(() => false);
+  }
+
+  /** The same for who has written no messages: others' messages of the same batch may be refused. */
+  restStored(): Promise<void> {
+    return this.#durable((isRestDurable) => isRestDurable);
+  }
+
+  #durable(isEnough: (isRestDurable: boolean) => boolean): Promise<void> {
     if (!this.#store.durable) return Promise.resolve();
     if (this.#isStopped) return Promise.reject(brokerHasStopped());
     return new Promise((resolve, reject) => {
       this.wait({
         committed: () => resolve(),
-        failed: (_batch, error) => reject(error),
+        failed: (_batch, error, isRestDurable) => (isEnough(isRestDurable) ? resolve() : reject(error)),
       });
     });
   }
