@@ -80,6 +80,38 @@ test('a removal that cannot be stored removes nothing', async () => {
   expect(accounts.info('phone')).toMatchObject({ id: 'phone', sockets: ['one', 'two'] });
 });
 
+test('what was refused because the store failed is not there after a restart', async () => {
+  const values = new Map<string, Uint8Array>();
+  let isFailing = false;
+  /** As the store does it: what it cannot write it writes later. */
+  const change = async (make: () => void): Promise<void> => {
+    make();
+    if (isFailing) throw new Error('the disk is full');
+  };
+  const space = {
+    list: async function* (): AsyncIterable<(readonly [string, Uint8Array])[]> {
+      yield [...values];
+    },
+    put: (key: string, value: Uint8Array) => change(() => values.set(key, value)),
+    delete: (key: string) => change(() => values.delete(key)),
+  };
+  const accounts = new Accounts(space);
+  for (const record of [bot('ana', 'user', ''), bot('lamp', 'bot', 'ana')])
+    await accounts.create(record, async () => 'hash');
+  isFailing = true;
+  const refused = [
+    accounts.create(bot('ben', 'user', ''), async () => 'hash'),
+    accounts.update('ana', () => ({ secretHash: 'another' })),
+    accounts.remove('lamp'),
+  ];
+  for (const { status } of await Promise.allSettled(refused)) expect(status).toBe('rejected');
+  const later = new Accounts(space);
+  await later.load();
+  expect(later.get('ben')).toBeUndefined();
+  expect(later.get('ana')).toEqual({ ...bot('ana', 'user', ''), secretHash: 'hash' });
+  expect(later.get('lamp')).toBeDefined();
+});
+
 test('a socket that is created while its owner is removed is gone, too', async () => {
   let isSlow = false;
   const waiting: (() => void)[] = [];

@@ -126,7 +126,10 @@ export class Accounts {
     try {
       await this.#write(complete);
     } catch (error) {
-      if (this.#bots.get(id) === complete) this.#unindex(complete);
+      if (this.#bots.get(id) === complete) {
+        this.#unindex(complete);
+        this.#takeBack(this.#delete(complete));
+      }
       throw error;
     }
     return complete;
@@ -144,6 +147,7 @@ export class Accounts {
       if (this.#bots.get(id) === after) {
         this.#unindex(after);
         this.#index(before);
+        this.#takeBack(this.#write(before));
       }
       throw error;
     }
@@ -158,9 +162,13 @@ export class Accounts {
     const records = this.#withChildren(this.require(id));
     for (const record of records) this.#unindex(record);
     try {
-      await Promise.all(records.map((record) => this.#values.delete(KEY_PREFIX + record.id)));
+      await Promise.all(records.map((record) => this.#delete(record)));
     } catch (error) {
-      for (const record of records) if (!this.#bots.has(record.id)) this.#index(record);
+      for (const record of records) {
+        if (this.#bots.has(record.id)) continue;
+        this.#index(record);
+        this.#takeBack(this.#write(record));
+      }
       throw error;
     }
     return records.map((record) => record.id);
@@ -211,6 +219,18 @@ export class Accounts {
 
   #write(record: BotRecord): Promise<void> {
     return this.#values.put(KEY_PREFIX + record.id, encoder.encode(JSON.stringify(record)));
+  }
+
+  #delete(record: BotRecord): Promise<void> {
+    return this.#values.delete(KEY_PREFIX + record.id);
+  }
+
+  /**
+   * What a store could not write it goes on trying to write, unless something else takes its place. Whether that is
+   * stored at once concerns nobody.
+   */
+  #takeBack(written: Promise<void>): void {
+    written.catch(() => undefined);
   }
 
   #index(record: BotRecord): void {
