@@ -323,9 +323,12 @@ export class Broker {
     this.#rebuildHooks();
   }
 
-  /** Resolves when everything that was written until now is durable. */
+  /** Resolves when everything that was written until now is durable; rejects while the store cannot write. */
   flush(): Promise<void> {
-    return this.#core.gate.settled();
+    return this.#core.gate.restStored().catch((cause: unknown) => {
+      if (cause instanceof BrokerError) throw cause;
+      throw new BrokerError('TOBYMQ_NOT_STORED', 'what was written is not stored yet', { cause });
+    });
   }
 
   /** Stops: no new clients, DISCONNECT 0x8B to those that are there, and everything stored. */

@@ -11,7 +11,7 @@ export type BrokerErrorCode =
   | 'TOBYMQ_BROKER_STOPPED'
   /** The listener could not be opened: the address is in use, or not allowed. */
   | 'TOBYMQ_LISTEN_FAILED'
-  /** The message was not stored, because the store cannot write. */
+  /** A message or a change was not stored, because the store cannot write. */
   | 'TOBYMQ_NOT_STORED'
   /** A store that keeps nothing on disk has nothing to back up. */
   | 'TOBYMQ_NOT_DURABLE'

@@ -589,6 +589,15 @@ test('retained messages go on coming to a connection that takes over while its C
   }
 });
 
+test('flush tells that the store cannot write', async () => {
+  const store = new GatedStore();
+  const { broker } = await startBroker({ store });
+  store.isFull = true;
+  await expect(broker.flush()).rejects.toMatchObject({ code: 'TOBYMQ_NOT_STORED' });
+  store.isFull = false;
+  await broker.flush();
+});
+
 test("a value that is stored has not failed because others' messages were refused", async () => {
   const store = new GatedStore();
   const { broker } = await brokerWithSleeper(store);

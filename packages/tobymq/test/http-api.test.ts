@@ -6,6 +6,7 @@ import { connect as connectSocket } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { BrokerError } from '@tobymq/broker';
 import { decode, freePort, packet, packetType, RawPeer, runProcess } from '@tobymq/testkit';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { ConfigInput } from '../src/config/schema.ts';
@@ -200,6 +201,24 @@ test('retained messages: put, get, search by filter, delete', async () => {
   expect((await ask('DELETE', '/retained/message?topic=r/1')).json).toEqual({ deleted: true });
   expect((await ask('GET', '/retained/message?topic=r/1')).status).toBe(404);
   expect((await ask('GET', `/retained?filter=${encodeURIComponent('r/#/x')}`)).status).toBe(400);
+});
+
+test('what is removed is answered when that is stored, and told where it cannot be', async () => {
+  const { server, ask, login } = await served();
+  const removals = [
+    ['/retained/message?topic=kept', () => ask('PUT', '/retained/message?topic=kept', { payload: 'x' })],
+    ['/sessions/one', () => login('one')],
+    ['/clients/two?endSession=true', () => login('two')],
+  ] as const;
+  const flush = vi.spyOn(server.broker, 'flush');
+  for (const [path, prepare] of removals) {
+    await prepare();
+    flush.mockRejectedValueOnce(new BrokerError('TOBYMQ_NOT_STORED', 'not stored'));
+    expect(await ask('DELETE', path)).toMatchObject({ status: 503, json: { code: 'TOBYMQ_NOT_STORED' } });
+    await prepare();
+    expect((await ask('DELETE', path)).status).toBe(200);
+  }
+  expect(flush).toHaveBeenCalledTimes(6);
 });
 
 test('explain says who gets a message and who does not, and why', async () => {

@@ -75,7 +75,8 @@ async function run(flags: MosquittoCommandLine, env: Environment, stderr: Writab
     });
     tell(server.log, 'information', `mosquitto version ${mosquittoVersion} running`);
     process.send?.('ready');
-    const flush = (): void => void server.broker.flush();
+    // A store that fails has its own line in the log.
+    const flush = (): void => void server.broker.flush().catch(() => {});
     const code = await runUntilStopped(server, { flush, printTree: () => printTree(server) });
     return code;
   } catch (error) {

@@ -5,6 +5,7 @@ import { isUtf8 } from 'node:buffer';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { OpenAPIHono } from '@hono/zod-openapi';
+import { BrokerError } from '@tobymq/broker';
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { plainAddress } from '../authz/addresses.ts';
@@ -17,6 +18,9 @@ import { messageRoutes } from './routes/messages.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import type { ServedHttp } from './service.ts';
+
+/** What the broker cannot do now, and perhaps later. */
+const unavailable: ReadonlySet<string> = new Set(['TOBYMQ_NOT_STORED', 'TOBYMQ_BROKER_STOPPED']);
 
 export function createApp(
   server: Server,
@@ -39,6 +43,9 @@ export function createApp(
       }
       return context.json({ error: message, code }, status);
     }
+    // The store, or the stop, has its own line in the log.
+    if (error instanceof BrokerError && unavailable.has(error.code))
+      return context.json({ error: error.message, code: error.code }, 503);
     // Such as a body that is no JSON, or does not say that it is.
     if (error instanceof HTTPException)
       return context.json({ error: error.message, code: 'TOBYMQ_REQUEST_INVALID' }, error.status);

@@ -73,12 +73,13 @@ export function clientRoutes(server: Server): OpenAPIHono {
     if (!client) throw new ApiError(404, 'TOBYMQ_CLIENT_UNKNOWN', `no client "${id}" is connected`);
     return context.json(write(client), 200);
   });
-  routes.openapi(kickRoute, (context) => {
+  routes.openapi(kickRoute, async (context) => {
     const { id } = context.req.valid('param');
     const { reason, endSession } = context.req.valid('query');
     const isGone = broker.kick(id, { reason, endSession: endSession === 'true' });
     if (!isGone) throw new ApiError(404, 'TOBYMQ_CLIENT_UNKNOWN', `no client "${id}" is connected`);
     server.log.log('info', 'client-kicked', { clientId: id, reason });
+    if (endSession === 'true') await broker.flush();
     return context.json({ disconnected: true }, 200);
   });
   return routes;

@@ -170,10 +170,11 @@ export function messageRoutes(server: Server): OpenAPIHono {
     const message = context.req.valid('json');
     return context.json(await publish(server, checkName(topic), { ...message, retain: true }), 200);
   });
-  routes.openapi(deleteRoute, (context) => {
+  routes.openapi(deleteRoute, async (context) => {
     const { topic } = context.req.valid('query');
     if (!broker.deleteRetained(topic))
       throw new ApiError(404, 'TOBYMQ_RETAINED_UNKNOWN', `"${topic}" has no retained message`);
+    await broker.flush();
     return context.json({ deleted: true }, 200);
   });
   routes.openapi(subscriptionsRoute, (context) => {

@@ -88,11 +88,12 @@ export function sessionRoutes(server: Server): OpenAPIHono {
     if (!session) throw unknown(id);
     return context.json(write(session), 200);
   });
-  routes.openapi(endRoute, (context) => {
+  routes.openapi(endRoute, async (context) => {
     const { id } = context.req.valid('param');
     if (!broker.session(id)) throw unknown(id);
     broker.kick(id, { endSession: true });
     server.log.log('info', 'session-removed', { clientId: id });
+    await broker.flush();
     return context.json({ ended: true }, 200);
   });
   return routes;
