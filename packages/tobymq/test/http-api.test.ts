@@ -331,6 +331,25 @@ test('a body that is no JSON and a payload that is no base64 are refused', async
   );
 });
 
+test.each([
+  ['PUT', '/log', { levle: 'debug' }],
+  ['POST', '/bans', { kind: 'client', value: 'bad', second: 60 }],
+  ['POST', '/publish', { topic: 'a', retained: true }],
+  ['PUT', '/retained/message?topic=a', { payload: 'x', contenttype: 'text/plain' }],
+  ['POST', '/backup', { path: '/tmp/never', overwrite: true }],
+  ['DELETE', '/clients/x?endsession=true', undefined],
+  ['GET', '/clients?ofset=100', undefined],
+  ['GET', '/retained?filter=a&topic=b', undefined],
+  ['GET', '/explain?topic=a&clientId=x', undefined],
+] as const)('%s %s with a key that it does not know is refused', async (method, path, body) => {
+  const { ask, server } = await served();
+  expect(await ask(method, path, body)).toMatchObject({
+    status: 400,
+    json: { code: 'TOBYMQ_REQUEST_INVALID', error: expect.stringContaining('nrecognized key') },
+  });
+  expect(server.throttle.bans()).toEqual([]);
+});
+
 test('the log level and the clients that are watched change while the server runs', async () => {
   const { ask, server } = await served();
   expect((await ask('PUT', '/log', { clients: ['watched'] })).json).toEqual({

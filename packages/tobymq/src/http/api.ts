@@ -51,7 +51,10 @@ const failures = {
   404: 'There is no such thing.',
 } as const;
 
-/** Declares a route that answers with a value of a schema. */
+/**
+ * Declares a route that answers with a value of a schema. What it takes is a strict object, or a word that is misspelled
+ * would be left out in silence: a ban for some time would have no end.
+ */
 export function declare<const D extends Declared, S extends z.ZodType>(
   { summary, tag, ...route }: D,
   answer: S,
@@ -80,7 +83,7 @@ export const clientIdParameter = z.object({
     .openapi({ param: { name: 'id', in: 'path' }, description: 'The client id, percent-encoded.' }),
 });
 
-export const pageQuery = z.object({
+export const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(10_000).default(100).describe('At most this many.'),
   offset: z.coerce.number().int().min(0).default(0).describe('Leave out this many first.'),
   search: z.string().optional().describe('Only those whose client id or user name contains this.'),

@@ -35,7 +35,7 @@ const addRoute = declare(
         required: true,
         content: {
           'application/json': {
-            schema: z.object({
+            schema: z.strictObject({
               kind: kindSchema,
               value: z.string().min(1),
               reason: z.string().default('banned by the administrator'),
@@ -59,7 +59,7 @@ const removeRoute = declare(
     path: '/bans',
     summary: 'Lift a ban',
     tag,
-    request: { query: z.object({ kind: kindSchema, value: z.string() }) },
+    request: { query: z.strictObject({ kind: kindSchema, value: z.string() }) },
   },
   z.object({ lifted: z.boolean() }),
 );

@@ -46,7 +46,7 @@ const kickRoute = declare(
     tag,
     request: {
       params: clientIdParameter,
-      query: z.object({
+      query: z.strictObject({
         reason: z.string().optional().describe('What the client is told (5.0).'),
         endSession: z.enum(['true', 'false']).default('false').describe('End its session as well.'),
       }),

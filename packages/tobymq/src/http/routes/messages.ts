@@ -7,20 +7,18 @@ import type { Server } from '../../server.ts';
 import { ApiError, declare, newRouter, page, payloadSchema, writePayload, z } from '../api.ts';
 
 const qosSchema = z.union([z.literal(0), z.literal(1), z.literal(2)]);
-const topicQuery = z.object({ topic: z.string().min(1) });
+const topicQuery = z.strictObject({ topic: z.string().min(1) });
 
-const bodySchema = z
-  .object({
-    payload: z.string().default('').describe('Text, or base64 with `encoding`.'),
-    encoding: z.enum(['utf8', 'base64']).default('utf8'),
-    qos: qosSchema.default(0),
-    retain: z.boolean().default(false),
-    contentType: z.string().optional(),
-    responseTopic: z.string().optional(),
-    messageExpiryInterval: z.number().int().min(0).max(0xffff_ffff).optional().describe('Seconds.'),
-    userProperties: z.array(z.tuple([z.string(), z.string()])).optional(),
-  })
-  .openapi('Message');
+const bodySchema = z.strictObject({
+  payload: z.string().default('').describe('Text, or base64 with `encoding`.'),
+  encoding: z.enum(['utf8', 'base64']).default('utf8'),
+  qos: qosSchema.default(0),
+  retain: z.boolean().default(false),
+  contentType: z.string().optional(),
+  responseTopic: z.string().optional(),
+  messageExpiryInterval: z.number().int().min(0).max(0xffff_ffff).optional().describe('Seconds.'),
+  userProperties: z.array(z.tuple([z.string(), z.string()])).optional(),
+});
 
 const retainedSchema = z
   .object({
@@ -62,11 +60,11 @@ const publishRoute = declare(
     path: '/publish',
     summary: 'Publish a message',
     tag: 'Messages',
-    request: { body: body(bodySchema.extend({ topic: z.string() })) },
+    request: { body: body(bodySchema.extend({ topic: z.string() }).openapi('Message')) },
   },
   z.object({ matched: z.number().describe('Subscriptions that the message went to.') }),
 );
-const retainedQuery = z.object({
+const retainedQuery = z.strictObject({
   filter: z.string().default('#').describe('A topic filter. `#` does not match topics that begin with `$`.'),
   limit: z.coerce.number().int().min(1).max(10_000).default(100),
   offset: z.coerce.number().int().min(0).default(0),

@@ -58,7 +58,7 @@ const putLogRoute = declare(
     path: '/log',
     summary: 'Change what is logged, until the next reload',
     tag,
-    request: { body: jsonBody(logSchema.partial()) },
+    request: { body: jsonBody(logSchema.partial().strict()) },
   },
   logSchema,
 );
@@ -77,7 +77,7 @@ const backupRoute = declare(
     path: '/backup',
     summary: 'Copy the store to a file of the server, while it runs',
     tag,
-    request: { body: jsonBody(z.object({ path: z.string().min(1) })) },
+    request: { body: jsonBody(z.strictObject({ path: z.string().min(1) })) },
   },
   z.object({ path: z.string() }),
 );
