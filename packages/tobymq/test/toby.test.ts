@@ -67,6 +67,16 @@ test('nobody signs up under the name of a user of the password file', async () =
   expect((await connect(target, login)).reason).toBe(0);
 });
 
+test('nobody signs up under the name of a superuser', async () => {
+  const { server } = await serverWithAna({
+    toby: { signup: 'open', elsewhere: 'rules' },
+    access: { superusers: ['admin'] },
+  });
+  const body = JSON.stringify({ username: 'admin', password: 'falsch' });
+  const request = new Request('http://localhost/signup', { method: 'POST', body });
+  expect((await server.tobyHttp?.(request, host))?.status).toBe(409);
+});
+
 test('a web hook that is refused is in the log and in the metrics', async () => {
   const { server } = await serverWithAna();
   const lines = vi.spyOn(server.log, 'log');

@@ -27,6 +27,8 @@ export interface Authorizer {
   subscribe(actor: Actor, filter: string, qos: QoS): Verdict;
   /** May a message of this topic be delivered to the client? */
   receive(actor: Actor, topic: string): Verdict;
+  /** May whoever comes in by this name do everything? */
+  isSuperuser?(username: string): boolean;
 }
 
 export const allowedWithoutRules: Verdict = { allow: true, rule: 'there are no rules' };
