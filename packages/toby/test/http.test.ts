@@ -236,6 +236,17 @@ test('sign-ups of one IPv6 network are counted together', async () => {
   expect(await signUp('cy', '2001:db8:1::1')).toBe(201);
 });
 
+test('a body that breaks off is no fault of the server', async () => {
+  const errors: unknown[] = [];
+  const { server, bots } = await startAccount(['lamp'], { onError: (error) => errors.push(error) });
+  await bots[0].request('hooks-on', { sk: 's' });
+  const body = new ReadableStream({ start: (controller) => controller.error(new Error('aborted')) });
+  const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
+  const answer = await tobyHttp(server.toby)(new Request('http://localhost/hook/lamp/s', init), '::1');
+  expect(answer?.status).toBe(400);
+  expect(errors).toEqual([]);
+});
+
 test('a hook whose secret is replaced while its body comes is refused', async () => {
   const { server, bots } = await startAccount(['lamp']);
   await bots[0].request('hooks-on', { sk: 's' });

@@ -117,16 +117,9 @@ async function signUp(
   return 201;
 }
 
-/** A JSON or form body as a JSON value; read piece by piece, so that an oversized one is refused before it is held. */
+/** A JSON or form body as a JSON value. */
 async function readBody(request: Request, bytesMax: number): Promise<Json> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of request.body ?? []) {
-    length += chunk.byteLength;
-    if (length > bytesMax) throw new Refusal(413, `a body has at most ${bytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  const text = decodeText(Buffer.concat(chunks));
+  const text = decodeText(await readBytes(request, bytesMax));
   const type = request.headers.get('content-type') ?? '';
   if (type.includes('application/x-www-form-urlencoded')) return formToJson(new URLSearchParams(text));
   if (type.includes('multipart/form-data')) {
@@ -137,6 +130,24 @@ async function readBody(request: Request, bytesMax: number): Promise<Json> {
   } catch {
     throw new Refusal(400, 'the body is neither JSON nor a form');
   }
+}
+
+/** Piece by piece, so that an oversized body is refused before it is held. */
+async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request.body ?? []) {
+      length += chunk.byteLength;
+      if (length > bytesMax) throw new Refusal(413, `a body has at most ${bytesMax} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    // Its sender has gone, or has sent what is no HTTP.
+    throw new Refusal(400, 'the body has no end');
+  }
+  return Buffer.concat(chunks);
 }
 
 function decodeText(bytes: Uint8Array): string {
