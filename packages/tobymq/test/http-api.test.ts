@@ -111,6 +111,27 @@ test('a health check by HTTP/1.0, which names no host, is answered', async () =>
   expect(answer).toMatch(/^HTTP\/1\.1 200 /);
 });
 
+test('a request that offers HTTP/2, as those of Java do, is answered in HTTP/1.1', async () => {
+  const { server, ask } = await served();
+  const peer = connectSocket(Number(new URL(server.httpUrl as string).port), host);
+  let answers = '';
+  peer.on('data', (text) => {
+    answers += text;
+  });
+  const offer = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__';
+  const body = '{"payload":"grün"}';
+  peer.write(
+    `PUT /api/v1/retained/message?topic=a HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n${offer}\r\n` +
+      `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body.slice(0, 5)}`,
+  );
+  peer.write(body.slice(5));
+  await once(peer, 'data');
+  peer.write('GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await once(peer, 'close');
+  expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
+  expect((await ask('GET', '/retained/message?topic=a')).json).toMatchObject({ payload: { text: 'grün' } });
+});
+
 test('the sum of the delays of the event loop does not go back', async () => {
   const { server } = await served();
   server.readGauges();

@@ -1,7 +1,13 @@
 // An HTTP server that is given its sockets by a front. WebSocket listeners and the HTTP API are put on it by path, so
 // that they may share a port.
 
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -10,6 +16,11 @@ export type UpgradeHandler = (request: IncomingMessage, socket: Socket, head: Bu
 
 const requestTimeoutMs = 30_000;
 const headersTimeoutMs = 10_000;
+
+interface HostOptions extends ServerOptions {
+  /** From Node 22.21 and 24.9 on: whether a request is for 'upgrade'; before, all that offer another protocol are. */
+  readonly shouldUpgradeCallback: (request: IncomingMessage) => boolean;
+}
 
 /** Hears why a connection was refused. */
 export type RefusalListener = (socket: Duplex, reason: string) => void;
@@ -20,7 +31,12 @@ export class HttpHost {
   #pages: RequestListener | undefined;
 
   constructor(refused: RefusalListener = () => {}) {
-    this.#server = createServer({ requestTimeout: requestTimeoutMs, headersTimeout: headersTimeoutMs });
+    const options: HostOptions = {
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: headersTimeoutMs,
+      shouldUpgradeCallback: offersWebSocket,
+    };
+    this.#server = createServer(options);
     this.#server.on('request', (request: IncomingMessage, response) => {
       if (this.#pages) {
         void this.#pages(request, response);
@@ -34,6 +50,12 @@ export class HttpHost {
       }
     });
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (!offersWebSocket(request)) {
+        // An older Node, which asks nobody.
+        putBack(withoutUpgrade(request), socket as Socket, head);
+        this.accept(socket as Socket);
+        return;
+      }
       if (this.#upgrade?.(request, socket as Socket, head)) return;
       const reason = 'there is no WebSocket at this path';
       refused(socket, `${reason}: ${request.url?.split('?', 1)[0]}`);
@@ -84,6 +106,29 @@ function explainBadRequest({ code, message, rawPacket }: ClientError): string {
   if (rawPacket?.[0] === 0x10) return 'the client speaks MQTT without WebSocket';
   if (rawPacket?.[0] === 0x16) return 'the client speaks TLS, this listener does not';
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'no HTTP request in time' : `no HTTP request: ${message}`;
+}
+
+/**
+ * Other protocols than WebSocket are not ours. Java offers HTTP/2 with the first request of each connection, and is to be
+ * answered as if it had not. [RFC 9110 7.8]
+ */
+function offersWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+/** The head of a request as it came, without its offer. */
+function withoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
+  let head = `${method} ${url} HTTP/${httpVersion}\r\n`;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.toLowerCase() !== 'upgrade') head += `${name}: ${rawHeaders[i + 1]}\r\n`;
+  }
+  return `${head}\r\n`;
+}
+
+/** What was read of a socket is read from it once more. */
+function putBack(head: string, socket: Socket, rest: Buffer): void {
+  socket.unshift(Buffer.concat([Buffer.from(head, 'latin1'), rest]));
 }
 
 /** Answers an upgrade request with an HTTP error. */
