@@ -371,6 +371,18 @@ test.each([
   expect(server.throttle.bans()).toEqual([]);
 });
 
+test('a request whose body breaks off is no fault of the server', async () => {
+  const { server } = await served();
+  const lines = vi.spyOn(server.log, 'log');
+  const peer = connectSocket(Number(new URL(server.httpUrl as string).port), host);
+  const head = `POST /api/v1/publish HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}`;
+  peer.end(`${head}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{}`);
+  peer.resume();
+  await once(peer, 'close');
+  await fetch(`${server.httpUrl}/health`);
+  expect(lines.mock.calls.map(([, event]) => event)).toEqual(['connection-refused']);
+});
+
 test('the log level and the clients that are watched change while the server runs', async () => {
   const { ask, server } = await served();
   expect((await ask('PUT', '/log', { clients: ['watched'] })).json).toEqual({

@@ -79,7 +79,10 @@ export function createApp(
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
   app.use('/api/v1/*', async (context, next) => {
     demandToken(context.req.header('authorization'), token);
-    demandUtf8(await context.req.arrayBuffer());
+    const body = await context.req.arrayBuffer().catch(() => {
+      throw new ApiError(400, 'TOBYMQ_REQUEST_INVALID', 'the body has no end');
+    });
+    demandUtf8(body);
     await next();
   });
   for (const routes of [clientRoutes, sessionRoutes, messageRoutes, banRoutes, operationRoutes]) {
