@@ -9,6 +9,7 @@ import {
   EncryptedBot,
   type EnrolmentRequest,
   generateIdentity,
+  type Identity,
   type Json,
   KeyAuthority,
   requestEnrolment,
@@ -459,6 +460,38 @@ test('a connection that does not come back ends loops and calls with its reason'
   expect(await loop.next()).toEqual({ done: true, value: undefined });
   expect(await ana.messages().next()).toEqual({ done: true, value: undefined });
   await expect(ana.info()).rejects.toThrow();
+});
+
+test('an encrypted bot that comes back opens what has waited for it', async () => {
+  const { server, ana, bots } = await account('switch');
+  await ana.createBot('lamp', secretOf('lamp'));
+  const owner = await generateIdentity('ana');
+  new KeyAuthority(ana, { identity: owner, codeOf: () => 'code' });
+  const errors: unknown[] = [];
+  const open = async (bot: Bot, identity: Identity): Promise<EncryptedBot> =>
+    EncryptedBot.open(bot, {
+      identity,
+      ownerSignKey: owner.publicKeys.sign,
+      code: 'code',
+      onError: (error) => errors.push(error),
+    });
+  const options = { id: 'lamp', secret: secretOf('lamp'), keepMessages: '1 h' } as const;
+  const identity = await generateIdentity('lamp');
+  const secureSwitch = await open(bots[0] as Bot, await generateIdentity('switch'));
+  const lamp = await connectBot(server.url, options);
+  await open(lamp, identity);
+  await lamp.follow(['#light']);
+  await lamp.close();
+  for (const text of ['one', 'two']) await secureSwitch.send(text, ['#light'], { to: ['lamp'] });
+
+  const again = await connectBot(server.url, options);
+  onTestFinished(() => again.close());
+  const secureLamp = await open(again, identity);
+  const seen: unknown[] = [];
+  secureLamp.on((payload) => void seen.push(payload));
+  await secureSwitch.send('three', ['#light'], { to: ['lamp'] });
+  await expect.poll(() => seen).toEqual(['one', 'two', 'three']);
+  expect(errors).toEqual([]);
 });
 
 test('a rotation that the owner answers too late counts all the same', async () => {

@@ -23,6 +23,9 @@ import type { BotMessage, Json } from '../protocol.ts';
 import type { Bot, CallOptions, Registration } from './bot.ts';
 import { TobyError } from './errors.ts';
 
+/** How many messages are kept for the first handler. */
+const EARLY_MAX = 10_000;
+
 /** The tag under which certificates travel. */
 export const KEYS_TAG = 'toby:keys';
 
@@ -135,6 +138,11 @@ export interface EncryptedBotOptions extends CallOptions {
   readonly onError: (error: unknown, message: BotMessage) => void;
 }
 
+interface EarlyMessage {
+  readonly handOut: () => void;
+  readonly drop: (error: TobyError) => void;
+}
+
 export type OpenedHandler = (payload: Json, message: BotMessage) => void | Promise<void>;
 
 /**
@@ -157,6 +165,9 @@ export class EncryptedBot {
   #sealed: Promise<unknown> = Promise.resolve();
   /** So are messages opened: what comes behind a certificate may need it. */
   #opened: Promise<unknown> = Promise.resolve();
+  /** Messages that came before the program can have a handler, kept for the first one. */
+  readonly #early: EarlyMessage[] = [];
+  #isOpening = true;
   /** The certified identity first, the one before it, and those whose rotation the owner has not answered yet. */
   #identities: readonly Identity[];
 
@@ -174,6 +185,7 @@ export class EncryptedBot {
     try {
       await bot.follow([KEYS_TAG], options);
       await encrypted.#enrol(await requestEnrolment(options.identity, options.code), options);
+      encrypted.#isOpening = false;
       return encrypted;
     } catch (error) {
       // The bot lives on, and whoever tries again would hear of each message twice.
@@ -185,6 +197,7 @@ export class EncryptedBot {
   /** Calls the handler with each opened payload. */
   on(handler: OpenedHandler): Registration {
     this.#handlers.add(handler);
+    for (const { handOut } of this.#early.splice(0)) handOut();
     return { remove: () => void this.#handlers.delete(handler) };
   }
 
@@ -215,6 +228,8 @@ export class EncryptedBot {
 
   close(): void {
     this.#registration.remove();
+    const error = new TobyError('TOBYMQ_TOBY_CLOSED', `the encryption of "${this.bot.id}" was closed`);
+    for (const { drop } of this.#early.splice(0)) drop(error);
   }
 
   async #enrol(request: EnrolmentRequest, options: CallOptions): Promise<void> {
@@ -251,16 +266,29 @@ export class EncryptedBot {
   }
 
   async #receive(message: BotMessage): Promise<void> {
-    const opened = this.#opened.then(() => this.#open(message));
-    // The next message waits for this one to be opened, and not for its handlers, which may wait for messages themselves.
-    this.#opened = opened.catch(() => undefined);
     try {
+      if (isEnvelope(message.payload) && (this.#isOpening || this.#early.length > 0)) await this.#handler();
+      const opened = this.#opened.then(() => this.#open(message));
+      // The next message waits for this one to be opened, and not for its handlers, which may wait for messages themselves.
+      this.#opened = opened.catch(() => undefined);
       const payload = await opened;
       if (payload === undefined) return;
       for (const handler of this.#handlers) await handler(payload, message);
     } catch (error) {
       this.#options.onError(error, message);
     }
+  }
+
+  /**
+   * Resolves when the program has a handler. What has waited on the server comes before that, and before the
+   * certificates that it takes to open it.
+   */
+  #handler(): Promise<void> {
+    if (this.#early.length >= EARLY_MAX) {
+      const reason = 'nobody listens to the encrypted bot, the oldest message was dropped';
+      this.#early.shift()?.drop(new TobyError('TOBYMQ_TOBY_OVERFLOW', reason));
+    }
+    return new Promise((handOut, drop) => this.#early.push({ handOut, drop }));
   }
 
   /** Learns certificates, or opens an envelope and returns what is in it. */
