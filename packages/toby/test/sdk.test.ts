@@ -11,6 +11,7 @@ import {
   generateIdentity,
   type Identity,
   type Json,
+  KEYS_TAG,
   KeyAuthority,
   requestEnrolment,
   requestRotation,
@@ -491,6 +492,43 @@ test('an encrypted bot that comes back opens what has waited for it', async () =
   secureLamp.on((payload) => void seen.push(payload));
   await secureSwitch.send('three', ['#light'], { to: ['lamp'] });
   await expect.poll(() => seen).toEqual(['one', 'two', 'three']);
+  expect(errors).toEqual([]);
+});
+
+test('an encrypted bot that is started again does not believe an old certificate', async () => {
+  const { ana, bots } = await account('lamp', 'switch');
+  const [lamp, sender] = bots as [Bot, Bot];
+  const owner = await generateIdentity('ana');
+  const authority = new KeyAuthority(ana, { identity: owner, codeOf: () => 'code' });
+  const errors: unknown[] = [];
+  const learned: Certificate[] = [];
+  const identity = await generateIdentity('lamp');
+  const open = (bot: Bot, own: Identity, certificates?: readonly Certificate[]): Promise<EncryptedBot> =>
+    EncryptedBot.open(bot, {
+      identity: own,
+      ownerSignKey: owner.publicKeys.sign,
+      code: 'code',
+      certificates,
+      onLearned: (certificate) => void (bot === lamp && learned.push(certificate)),
+      onError: (error) => errors.push(error),
+    });
+  const secureLamp = await open(lamp, identity);
+  await open(sender, await generateIdentity('switch'));
+  await expect.poll(() => learned.length).toBe(2);
+  const stale = [...learned];
+  await authority.revoke('switch');
+  await expect.poll(() => learned.length).toBe(3);
+  secureLamp.close();
+  authority.close();
+
+  // The server withholds what the owner would say, and tells what it has said long ago.
+  const asked = nextMessage(ana);
+  const opening = open(lamp, identity, learned);
+  await asked;
+  await ana.send({ tobyCertificates: stale as unknown as Json }, [KEYS_TAG]);
+  const again = await opening;
+  expect(() => again.directory.recipient('switch')).toThrow(/withdrawn/);
+  expect(learned).toHaveLength(3);
   expect(errors).toEqual([]);
 });
 

@@ -134,6 +134,13 @@ export interface EncryptedBotOptions extends CallOptions {
   readonly ownerSignKey: string;
   /** The enrolment code from the owner. */
   readonly code: string;
+  /**
+   * The certificates that were learned before, from wherever the program keeps them: none with a lower serial number is
+   * believed. Without them a bot that was started again can be told that withdrawn keys are valid.
+   */
+  readonly certificates?: readonly Certificate[] | undefined;
+  /** Called for each certificate that is news, so that the program can keep it. */
+  readonly onLearned?: ((certificate: Certificate) => void) | undefined;
   /** Told about messages that could not be opened: unknown keys, wrong signatures, repetitions. */
   readonly onError: (error: unknown, message: BotMessage) => void;
 }
@@ -183,6 +190,7 @@ export class EncryptedBot {
   static async open(bot: Bot, options: EncryptedBotOptions): Promise<EncryptedBot> {
     const encrypted = new EncryptedBot(bot, options);
     try {
+      for (const certificate of options.certificates ?? []) await encrypted.directory.add(certificate);
       await bot.follow([KEYS_TAG], options);
       await encrypted.#enrol(await requestEnrolment(options.identity, options.code), options);
       encrypted.#isOpening = false;
@@ -310,7 +318,9 @@ export class EncryptedBot {
   }
 
   async #learn(certificates: readonly Certificate[]): Promise<void> {
-    for (const certificate of certificates) await this.directory.add(certificate);
+    for (const certificate of certificates) {
+      if (await this.directory.add(certificate)) this.#options.onLearned?.(certificate);
+    }
     this.#useCertified();
     for (const check of [...this.#arrivals]) check();
   }
