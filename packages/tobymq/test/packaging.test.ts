@@ -59,3 +59,16 @@ test('the unit checks the configuration before it starts, and reloads by SIGHUP'
   expect(unit).toMatch(/^ExecReload=\/bin\/kill -HUP \$MAINPID$/m);
   expect(unit).toMatch(/^DynamicUser=yes$/m);
 });
+
+// What "tobymq passwd" makes only its owner may read, and an account that systemd makes anew for each start owns nothing.
+test('the unit runs as an account that the password file can be given to', () => {
+  const unit = readFileSync(join(packaging, 'systemd/tobymq.service'), 'utf8');
+  const account = /^User=(\w+)$/m.exec(unit)?.[1];
+  expect(account).toBeDefined();
+  expect(unit).toMatch(new RegExp(`^# .*useradd --system .* ${account}$`, 'm'));
+  const { authentication } = loadConfig(join(packaging, 'systemd/tobymq.yaml'), {});
+  const files = authentication?.flatMap((way) => (way.type === 'password-file' ? [way.file] : [])) ?? [];
+  expect(files).toHaveLength(1);
+  const configuration = readFileSync(join(packaging, 'systemd/tobymq.yaml'), 'utf8');
+  expect(configuration).toContain(`chown ${account} ${files[0]}`);
+});
