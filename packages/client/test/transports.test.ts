@@ -1,6 +1,7 @@
 // Every transport carries the same conversation: CONNECT, SUBSCRIBE, messages of all sizes in both directions, close.
 
 import { createHash } from 'node:crypto';
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttp, type IncomingMessage } from 'node:http';
@@ -11,6 +12,7 @@ import { PassThrough } from 'node:stream';
 import { createServer as createTls } from 'node:tls';
 import {
   decode,
+  freePort,
   makeCertificates,
   packet,
   packetType,
@@ -210,6 +212,42 @@ test.each([
   pipe.close(new Error('enough'));
   socket.destroy();
 });
+
+test.each(['mqtt:', 'mqtts:', 'ws:', 'wss:'])(
+  '%s a name whose addresses all refuse says so for each of them',
+  async (protocol) => {
+    // As most machines have it for localhost.
+    const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
+    type Answer = (error: Error | null, found: typeof addresses) => void;
+    const answer = (_name: string, _options: unknown, done: Answer): void =>
+      process.nextTick(done, null, addresses);
+    vi.spyOn(dns, 'lookup').mockImplementation(answer as unknown as typeof dns.lookup);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const port = await freePort();
+    await expect(connect(`${protocol}//localhost:${port}`, { reconnect: false })).rejects.toMatchObject({
+      code: 'TOBYMQ_TRANSPORT_FAILED',
+      message: expect.stringMatching(
+        /: connect ECONNREFUSED 127.0.0.1:\d+, connect ECONNREFUSED 127.0.0.2:\d+$/,
+      ),
+    });
+  },
+);
+
+test.each(['mqtts:', 'wss:'])(
+  '%s a server that answers without TLS is named as what it is',
+  async (protocol) => {
+    const server = createTcp(
+      (socket) => void socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    );
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    await expect(connect(`${protocol}//127.0.0.1:${port}`, { reconnect: false })).rejects.toThrow(
+      /: the server speaks no TLS on this port$/,
+    );
+  },
+);
 
 test('memory, in both directions, with back-pressure', async () => {
   const [ours, theirs] = memoryPipe();

@@ -71,7 +71,7 @@ function openSocket(socket: Socket, readyEvent: string, target: TransportTarget)
       reject(
         new ClientError(
           'TOBYMQ_TRANSPORT_FAILED',
-          `${target.url.host || target.url.pathname}: ${messageOf(error)}`,
+          `${target.url.host || target.url.pathname}: ${networkFault(error)}`,
           {
             cause: error,
           },
@@ -86,6 +86,16 @@ function openSocket(socket: Socket, readyEvent: string, target: TransportTarget)
     });
     signal.addEventListener('abort', onAbort);
   });
+}
+
+/** Why a server cannot be reached, where Node's message is empty or OpenSSL's. */
+export function networkFault(error: Error): string {
+  // A name with several addresses, as localhost mostly has, fails once for each of them.
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
+  // OpenSSL takes the answer of a server without TLS for a version of TLS.
+  return /:wrong version number:/.test(error.message)
+    ? 'the server speaks no TLS on this port'
+    : error.message;
 }
 
 /** The host of a URL as sockets want it: IPv6 without brackets. */

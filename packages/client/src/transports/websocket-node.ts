@@ -5,8 +5,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { Socket } from 'node:net';
-import { ClientError, messageOf } from '../errors.ts';
-import { hostOf, socketPipe, tlsSettings } from './tcp.ts';
+import { ClientError } from '../errors.ts';
+import { hostOf, networkFault, socketPipe, tlsSettings } from './tcp.ts';
 import type { BytePipe, TransportTarget } from './transport.ts';
 import { clientFrame, FrameParser, Opcode } from './websocket-frames.ts';
 
@@ -42,7 +42,7 @@ export function openWebSocket(target: TransportTarget): Promise<BytePipe> {
         'Sec-WebSocket-Protocol': target.subprotocol, // [MQTT-6.0.0-3]
       },
     });
-    request.on('error', (error) => fail(messageOf(error), error));
+    request.on('error', (error) => fail(networkFault(error), error));
     request.on('response', (response: IncomingMessage) => {
       fail(
         `the server answered ${response.statusCode} ${response.statusMessage} instead of upgrading to WebSocket`,
