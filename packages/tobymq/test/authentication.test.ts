@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash, createHmac, generateKeyPairSync, pbkdf2Sync } from 'node:crypto';
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server as HttpServer, type ServerResponse } from 'node:http';
@@ -10,9 +11,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuthenticationRequest } from '@tobymq/broker';
 import { connect as connectClient, scramSha256 } from '@tobymq/client';
-import { packet, packetType, property, RawPeer, type RawProperties } from '@tobymq/testkit';
+import { freePort, packet, packetType, property, RawPeer, type RawProperties } from '@tobymq/testkit';
 import { exportJWK, exportSPKI, importPKCS8, SignJWT } from 'jose';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { PasswordFileAuthenticator } from '../src/auth/password-file.ts';
 import { hashPassword, parsePasswordHash, verifyPassword } from '../src/auth/password-hash.ts';
 import { makeScramSecret } from '../src/auth/scram.ts';
@@ -295,6 +296,17 @@ test('a web service that is not there is a refusal for now, and says so', async 
   const { reason, reasonString } = await login('anna', 'x');
   expect(reason).toBe(0x88);
   expect(reasonString).toContain('did not answer');
+});
+
+test('a web service whose name has several addresses says of each why it is not there', async () => {
+  const { login } = await serverWith([{ type: 'http', url: `http://service.test:${await freePort()}/auth` }]);
+  const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
+  const answer = (_name: string, _options: unknown, done: (error: null, found: unknown) => void): void =>
+    process.nextTick(done, null, addresses);
+  vi.spyOn(dns, 'lookup').mockImplementation(answer as unknown as typeof dns.lookup);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const { reasonString } = await login('anna', 'x');
+  expect(reasonString).toMatch(/: connect ECONNREFUSED 127.0.0.1:\d+, connect ECONNREFUSED 127.0.0.2:\d+$/);
 });
 
 const secret = 'a secret that is long enough for HS256';

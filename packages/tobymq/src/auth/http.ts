@@ -13,6 +13,7 @@ import type { AuthenticationAnswer, AuthenticationRequest } from '@tobymq/broker
 import { ReasonCode } from '@tobymq/codec';
 import { z } from 'zod';
 import type { HttpAuthConfig } from '../config/schema-auth.ts';
+import { fetchFault } from '../fetch-fault.ts';
 import type { Authenticator, Identity } from './authenticator.ts';
 import { FairQueue } from './fair-queue.ts';
 
@@ -67,13 +68,7 @@ export class HttpAuthenticator implements Authenticator {
       const signal = AbortSignal.timeout(timeout * 1000);
       answer = await this.#turns.run(address, () => this.#post(body, signal));
     } catch (error) {
-      const why =
-        error instanceof Error
-          ? error.cause instanceof Error
-            ? error.cause.message
-            : error.message
-          : String(error);
-      return unavailable(`${url} did not answer: ${why}`);
+      return unavailable(`${url} did not answer: ${fetchFault(error)}`);
     }
     if (cache > 0 && answer?.allow) {
       if (this.#remembered.size >= rememberedMax) this.#remembered.clear();

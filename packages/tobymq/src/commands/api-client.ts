@@ -1,6 +1,7 @@
 // How commands talk to a running server: over its HTTP API, found by the data folder or named by --url and --token.
 
 import { findRunningServer } from '../data-folder.ts';
+import { fetchFault } from '../fetch-fault.ts';
 import { type CommandContext, CommandError } from './command.ts';
 
 export class ApiClient {
@@ -39,9 +40,10 @@ export class ApiClient {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
     } catch (error) {
-      const cause =
-        error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-      throw new CommandError('TOBYMQ_SERVER_UNREACHABLE', `${this.#url} does not answer: ${cause}`);
+      throw new CommandError(
+        'TOBYMQ_SERVER_UNREACHABLE',
+        `${this.#url} does not answer: ${fetchFault(error)}`,
+      );
     }
     const answer = (await response.json().catch(() => undefined)) as
       | { error?: string; code?: string }

@@ -2,6 +2,7 @@
 
 import { type CommandContext, CommandError, UsageError } from '../../commands/command.ts';
 import { readPassword } from '../../commands/passwd.ts';
+import { fetchFault } from '../../fetch-fault.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { saveLogin } from './logins.ts';
 import { withBotAt } from './run-bot.ts';
@@ -46,9 +47,11 @@ async function post(url: string, body: unknown): Promise<Response> {
       signal: AbortSignal.timeout(30_000),
     });
   } catch (error) {
-    const { cause, message } = error as Error;
-    const reason = cause instanceof Error ? cause.message : message;
-    throw new CommandError('TOBYMQ_BOT', `${url} cannot be reached: ${reason}.`, ExitCode.Unreachable);
+    throw new CommandError(
+      'TOBYMQ_BOT',
+      `${url} cannot be reached: ${fetchFault(error)}.`,
+      ExitCode.Unreachable,
+    );
   }
 }
 
