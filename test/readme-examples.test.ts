@@ -1,11 +1,14 @@
 // The examples in the documents have to be right: every TypeScript block that imports one of our packages is compiled
-// against the packages' sources, with the strictness that a user's project may have.
+// against the packages' sources, with the strictness that a user's project may have, and every command line is one that
+// the command takes.
 
 import { execFile } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { findCommand, parseCommandLine } from '../packages/tobymq/src/commands/parse.ts';
+import { commands } from '../packages/tobymq/src/commands/table.ts';
 import { filesBelow, root } from './repository.ts';
 
 // Inside the repository, so that the examples find the packages as a user's project does.
@@ -68,5 +71,42 @@ test('every example in the documents compiles', async () => {
   const wrong = inExamples.filter(
     (line) => !(/docs_guide_/.test(line) && /TS2304: Cannot find name/.test(line)),
   );
+  expect(wrong).toEqual([]);
+});
+
+/** What stands behind "tobymq" in the blocks for the shell, as the shell would split it. */
+function commandLines(): { readonly place: string; readonly words: readonly string[] }[] {
+  const blocks = filesBelow('.', /\.md$/).flatMap(({ path, text }) =>
+    [...text.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map((match) => ({ path, block: match[1] ?? '' })),
+  );
+  return blocks.flatMap(({ path, block }) =>
+    block
+      .split(/\n| \| | && |; /)
+      .map((piece) => /^(?:npx )?tobymq (.*?)(?:\s+#\s.*)?$/.exec(piece.trim())?.[1])
+      .filter((line) => line !== undefined)
+      .map((line) => ({ place: `${path}: tobymq ${line}`, words: wordsOf(line.replace(/ [<>&].*$/, '')) })),
+  );
+}
+
+function wordsOf(line: string): string[] {
+  return (line.match(/'[^']*'|"[^"]*"|\S+/g) ?? []).map((word) => word.replace(/^(['"])(.*)\1$/, '$2'));
+}
+
+function faultOf(words: readonly string[]): string | undefined {
+  const found = findCommand(commands, words);
+  if (!found) return 'there is no such command';
+  if (found.command.ownParser) return undefined;
+  try {
+    parseCommandLine(found.command, found.rest);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+test('every command line in the documents is one that the command takes', () => {
+  const lines = commandLines();
+  expect(lines.length).toBeGreaterThan(40);
+  const wrong = lines.map(({ place, words }) => [place, faultOf(words)]).filter(([, fault]) => fault);
   expect(wrong).toEqual([]);
 });
