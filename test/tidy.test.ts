@@ -85,6 +85,16 @@ test('the lock file names no registry', () => {
   expect(linesMatching(lock!, /"resolved": "https?:/)).toEqual([]);
 });
 
+// npm packs what lies in the folder of a package; the licence wants a copy of itself to go along.
+test('every package that is published carries the licence', () => {
+  const [license, ...copies] = filesBelow('.', /(?:^|^packages\/[^/]+\/)LICENSE$/);
+  const published = filesBelow('packages', /^packages\/[^/]+\/package\.json$/)
+    .filter(({ text }) => (JSON.parse(text) as { private?: boolean }).private !== true)
+    .map(({ path }) => join(dirname(path), 'LICENSE'));
+  expect(copies.map(({ path }) => path)).toEqual(published);
+  for (const { path, text } of copies) expect(text, path).toBe(license?.text);
+});
+
 test('relative links in the documents lead to files that exist', () => {
   const broken: string[] = [];
   for (const file of documents) {
