@@ -62,14 +62,18 @@ export function exitCodeOf(error: ClientError): ExitCode {
   }
 }
 
-/** True for failures of the handshake and of certificates, which Node tells apart by their codes only. */
+/**
+ * True for failures of the handshake and of certificates, which Node tells apart by their codes, but for a server that
+ * closes instead of answering the handshake.
+ */
 export function isTlsFailure(error: unknown): boolean {
-  const code = (error as { code?: unknown } | undefined)?.code;
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (
     typeof code === 'string' &&
-    /^(ERR_SSL|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_OSSL)/.test(code)
+    /^(ERR_SSL|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_OSSL|EPROTO)/.test(code)
   )
     return true;
+  if (code === 'ECONNRESET' && /before secure TLS connection/.test(String(message))) return true;
   const cause = (error as { cause?: unknown } | undefined)?.cause;
   return cause !== undefined && isTlsFailure(cause);
 }
