@@ -1,6 +1,6 @@
 // `tobymq pub`: publishes and says by its exit code what became of it.
 
-import { addAbortSignal } from 'node:stream';
+import { addAbortSignal, Writable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Client, ClientError } from '@tobymq/client';
 import { type CommandContext, CommandError, UsageError } from '../commands/command.ts';
@@ -13,6 +13,17 @@ import { asCommandError, interruption, untilFailed, WAIT_SECONDS_MAX, withClient
 const OPEN_MAX = 1000;
 
 export async function run(context: CommandContext): Promise<number> {
+  if (!context.options.flag('quiet')) return publish(context);
+  const stderr = new Writable({ write: (_chunk, _encoding, done) => done() });
+  try {
+    return await publish({ ...context, stderr });
+  } catch (error) {
+    if (error instanceof CommandError) return error.exitCode;
+    throw error;
+  }
+}
+
+async function publish(context: CommandContext): Promise<number> {
   const source = await messageSource(context);
   const timeoutSeconds = context.options.integer('timeout', 1, 86_400) ?? 30;
   const intervalMs = pace(context);
@@ -59,7 +70,7 @@ async function publishAll(
   let cut: unknown;
   const note = (code: number, text: string): void => {
     if (exitCode === ExitCode.Success) exitCode = code;
-    if (!context.options.flag('quiet')) context.stderr.write(`tobymq pub: ${text}\n`);
+    context.stderr.write(`tobymq pub: ${text}\n`);
   };
   const startedAt = Date.now();
   let count = 0;

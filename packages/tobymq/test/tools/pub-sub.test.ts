@@ -57,6 +57,14 @@ describe('pub', () => {
     expect(results.map(({ code }) => code)).toEqual([8, 8, 8]);
   });
 
+  test('--quiet says nothing, whatever happens', async () => {
+    const server = await startToolServer({}, rules);
+    const refused = await server.run(['pub', '--quiet', '-q', '1', 'secret/a', 'x']);
+    expect(refused).toMatchObject({ code: 5, stderr: '' });
+    const unreachable = await runTool(['pub', '--quiet', '-p', String(await freePort()), 'a', 'x']);
+    expect(unreachable).toMatchObject({ code: 3, stderr: '' });
+  });
+
   test('lines, JSON lines, files, standard input and binary payloads arrive as they are', async () => {
     const server = await startToolServer();
     const received: [string, string][] = [];
