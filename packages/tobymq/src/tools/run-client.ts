@@ -4,10 +4,12 @@
 import type { Client, ClientError, ConnectOptions, ReconnectOptions } from '@tobymq/client';
 import { type CommandContext, CommandError } from '../commands/command.ts';
 import { connectionSettings } from './connection-options.ts';
-import { exitCodeOf } from './exit-codes.ts';
+import { ExitCode, exitCodeOf } from './exit-codes.ts';
 
 /** The longest that Node can wait, 24 days; a timer that is set for longer ends at once. */
 export const WAIT_SECONDS_MAX = 2_147_483;
+
+const doctorHint = '"tobymq doctor" with the same options finds out why, and what to do.';
 
 export interface RunOptions {
   /** Keep trying to reach the server, and reconnect. Default: one attempt, and a lost connection is the end. */
@@ -53,12 +55,16 @@ export function tellingReconnect(tell: (text: string) => void): ReconnectOptions
   };
 }
 
-/** An error of the client as one line and an exit code; everything else stays as it is. */
+/** An error of the client as a text and an exit code; everything else stays as it is. */
 export function asCommandError(error: unknown): unknown {
   const { name, code, message } = error as Partial<ClientError>;
   // By name, so that the client need not be loaded to find out that it was not the client.
   if (name !== 'ClientError' || code === undefined || message === undefined) return error;
-  return new CommandError(code, `${message}.`.replace(/\.\.$/, '.'), exitCodeOf(error as ClientError));
+  const exitCode = exitCodeOf(error as ClientError);
+  const text = `${message}.`.replace(/\.\.$/, '.');
+  // The words of the network are for those who know them.
+  const isRiddle = exitCode === ExitCode.Unreachable || exitCode === ExitCode.Tls;
+  return new CommandError(code, isRiddle ? `${text}\n${doctorHint}` : text, exitCode);
 }
 
 /** Rejects with what made the client give up: banned, taken over, or lost without `reconnect`. Resolves if it is closed. */

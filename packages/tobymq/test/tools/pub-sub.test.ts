@@ -46,6 +46,11 @@ describe('pub', () => {
     expect(result.stdout).toBe('');
   });
 
+  test('an unreachable server ends with 3, and who finds out why is named', async () => {
+    const result = await runTool(['pub', '-p', String(await freePort()), 'a', 'x']);
+    expect(result).toMatchObject({ code: 3, stderr: expect.stringContaining('\n"tobymq doctor" with') });
+  });
+
   test('TLS on a plain port ends with 8, of MQTT and of WebSocket', async () => {
     const server = await startToolServer();
     const web = createServer().listen(0, '127.0.0.1');
