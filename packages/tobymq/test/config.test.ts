@@ -96,6 +96,14 @@ test.each([
     ['tobymq.yaml:3: access.rules[0]: expected a rule with "allow" or with "deny"'],
   ],
   [
+    'a word that a rule does not know',
+    'access:\n  rules:\n    - {allow: read, topics: a, qos: 3}\n',
+    [
+      'tobymq.yaml:3: access.rules[0].allow: expected one of publish, subscribe, all, found "read"',
+      'tobymq.yaml:3: access.rules[0].qos: expected 0, 1 or 2, found 3',
+    ],
+  ],
+  [
     'two mistakes at once',
     'data: 7\nhttp:\n  port: x\n',
     [

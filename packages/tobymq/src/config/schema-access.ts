@@ -31,7 +31,7 @@ export const ruleSchema = z
     roles: names.optional().describe('Only for users that have one of these roles.'),
     addresses: names.optional().describe('Only for clients from these addresses or networks (`10.0.0.0/8`).'),
     qos: z
-      .union([z.literal(0), z.literal(1), z.literal(2)])
+      .union([z.literal(0), z.literal(1), z.literal(2)], { error: 'expected 0, 1 or 2' })
       .optional()
       .describe('The highest QoS: higher publishes are denied, higher subscriptions are granted this one.'),
     retain: z.boolean().optional().describe('`false`: retained publishes are denied.'),

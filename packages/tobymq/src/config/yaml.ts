@@ -116,13 +116,17 @@ function flatten(
   return issues.flatMap((issue) => {
     const path = [...prefix, ...issue.path];
     if (issue.code === 'invalid_union' && issue.errors.length > 0 && issue.message === 'Invalid input') {
-      const deepest = [...issue.errors].sort(
-        (a, b) => (b[0]?.path.length ?? 0) - (a[0]?.path.length ?? 0),
-      )[0];
-      return flatten(deepest ?? [], path);
+      const nearest = [...issue.errors].sort((a, b) => nearness(b[0]) - nearness(a[0]))[0];
+      return flatten(nearest ?? [], path);
     }
     return [{ ...issue, path }];
   });
+}
+
+/** A branch that a part of the value fits is meant, or else one for values of its type. */
+function nearness(issue: z.core.$ZodIssue | undefined): number {
+  if (issue === undefined) return 0;
+  return issue.path.length + (issue.code === 'invalid_type' ? 0 : 0.5);
 }
 
 function describe(
