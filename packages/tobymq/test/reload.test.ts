@@ -59,6 +59,17 @@ test('listeners are added and removed, and clients of the others stay', async ()
   expect(server.broker.metrics.connectionsAccepted).toBe(2);
 });
 
+test('a port that two listeners want is not called that of another program', async () => {
+  const port = await freePort();
+  const listeners = [
+    { name: 'first', port },
+    { name: 'second', type: 'ws' as const, port },
+  ];
+  await expect(changeable({ listeners })).rejects.toThrow(
+    `listener second: the listener first has the port ${port}; choose another one`,
+  );
+});
+
 test('a port that cannot be had changes nothing', async () => {
   const [first, second] = [await freePort(), await freePort()];
   const { server: blocker } = await changeable({ listeners: [{ port: second }] });

@@ -3,6 +3,7 @@
 
 import { ConfigError } from '../config/errors.ts';
 import type { NamedListener } from '../policies.ts';
+import { ListenError } from './bind.ts';
 import type { LoadedTls } from './certificates.ts';
 import { type ListenerTarget, OpenListener } from './listener.ts';
 
@@ -73,7 +74,7 @@ export class ListenerManager {
     const opened = new Map<string, OpenListener>();
     try {
       for (const { listener, tls } of prepared) {
-        opened.set(listener.name, await this.#openOne(listener, tls));
+        opened.set(listener.name, await this.#openOne(listener, tls, opened));
       }
       return opened;
     } catch (error) {
@@ -82,12 +83,24 @@ export class ListenerManager {
     }
   }
 
-  async #openOne(listener: NamedListener, tls: LoadedTls | undefined): Promise<OpenListener> {
+  async #openOne(
+    listener: NamedListener,
+    tls: LoadedTls | undefined,
+    opened: ReadonlyMap<string, OpenListener>,
+  ): Promise<OpenListener> {
     try {
       return await OpenListener.open(listener, tls, this.#target);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      throw ConfigError.of(`listener ${listener.name}: ${error.problems[0]?.message}`);
+      // The system only says that the port is taken.
+      const rival =
+        error instanceof ListenError && error.systemCode === 'EADDRINUSE'
+          ? [...this.#open.values(), ...opened.values()].find((other) => hasPort(other, listener.port))
+          : undefined;
+      const message = rival
+        ? `the listener ${rival.listener.name} has the port ${listener.port}; choose another one`
+        : error.problems[0]?.message;
+      throw ConfigError.of(`listener ${listener.name}: ${message}`);
     }
   }
 
@@ -104,6 +117,10 @@ export class ListenerManager {
     for (const listener of this.#open.values()) await listener.close();
     this.#open.clear();
   }
+}
+
+function hasPort({ addresses }: OpenListener, wanted: number | undefined): boolean {
+  return addresses.some(({ port }) => port !== 0 && port === wanted);
 }
 
 /** What a listener cannot change without a new socket. */
