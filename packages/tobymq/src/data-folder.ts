@@ -17,7 +17,19 @@ export function makeDataFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw ConfigError.of(`the data folder ${folder} cannot be made: ${fileFault(error)}`);
+    throw ConfigError.of(`the data folder ${folder} cannot be made: ${folderFault(error)}`);
+  }
+}
+
+function folderFault(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return 'a file is where a folder should be; remove it, or choose another folder';
+    case 'EACCES':
+      return 'permission denied; make it, and give it to the account that runs the server';
+    default:
+      return fileFault(error);
   }
 }
 

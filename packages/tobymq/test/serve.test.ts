@@ -308,7 +308,7 @@ const badInputs: Readonly<Record<string, () => BadInput>> = {
     writeFileSync(join(directory, 'not-a-folder'), '');
     return {
       yaml: `data: ${join(directory, 'not-a-folder')}\n`,
-      message: /the data folder .* cannot be made/,
+      message: /the data folder .* cannot be made: a file is where a folder should be/,
     };
   },
   'an account that does not exist': () => ({
