@@ -47,8 +47,11 @@ export function createApp(
     if (error instanceof BrokerError && unavailable.has(error.code))
       return context.json({ error: error.message, code: error.code }, 503);
     // Such as a body that is no JSON, or does not say that it is.
-    if (error instanceof HTTPException)
-      return context.json({ error: error.message, code: 'TOBYMQ_REQUEST_INVALID' }, error.status);
+    if (error instanceof HTTPException) {
+      const wanted = 'send the body as JSON, with the header "Content-Type: application/json"';
+      const message = error.status === 415 ? wanted : error.message;
+      return context.json({ error: message, code: 'TOBYMQ_REQUEST_INVALID' }, error.status);
+    }
     server.log.log('error', 'api-failed', { path: context.req.path, error });
     return context.json(
       { error: 'the server could not answer; its log says why', code: 'TOBYMQ_INTERNAL' },
