@@ -541,14 +541,21 @@ test.each([
     'listener 1883\npassword_file /nowhere\n',
     /Error: \/nowhere: the password file cannot be read/,
   ],
-])('%s: the error on stderr and exit code 3', async (_name, text, message) => {
+  [
+    'a key log that cannot be written',
+    'listener PORT0 127.0.0.1\n',
+    /Error: \/nowhere\/keys: the log file cannot be written/,
+    ['--tls-keylog', '/nowhere/keys'],
+  ],
+])('%s: the error on stderr and exit code 3', async (_name, text, message, flags: string[] = []) => {
   const { path } = await configuration(text);
   const { mosquitto } = await import('../src/commands/mosquitto.ts');
   const { CommandValues } = await import('../src/commands/command.ts');
   const { PassThrough } = await import('node:stream');
   const stderr = new PassThrough();
   const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr };
-  const code = await mosquitto({ ...streams, options: new CommandValues(), args: ['-c', path], env: {} });
+  const args = ['-c', path, ...flags];
+  const code = await mosquitto({ ...streams, options: new CommandValues(), args, env: {} });
   expect(code).toBe(3);
   expect(String(stderr.read())).toMatch(message);
 });

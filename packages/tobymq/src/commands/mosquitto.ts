@@ -2,12 +2,12 @@
 // defaults, its log lines, its signals and its exit codes.
 
 import { spawn } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { ConfigError, type ConfigProblem } from '../config/errors.ts';
 import type { Environment } from '../config/substitute.ts';
 import { ListenError } from '../listeners/bind.ts';
 import type { Log } from '../logging/log.ts';
+import { LogFile } from '../logging/log-file.ts';
 import {
   FlagError,
   type MosquittoCommandLine,
@@ -64,14 +64,21 @@ async function run(flags: MosquittoCommandLine, env: Environment, stderr: Writab
       say(stderr, 'Configuration file is OK.');
       return 0;
     }
+    let log: Log | undefined;
+    // Opened before privileges are given up; a disk that becomes full is no reason to stop serving.
+    const keys =
+      flags.keylogFile === undefined
+        ? undefined
+        : new LogFile(flags.keylogFile, (lost) => log?.log('warn', 'log-lines-lost', { ...lost }));
     const server = await Server.start({
       config: translation.config,
       version: packageVersion(),
       readConfig: () => read().config,
-      onLog: (log) => sayStarting(log, flags, translation),
-      ...(flags.keylogFile === undefined
-        ? {}
-        : { onTlsKey: (line) => appendFileSync(flags.keylogFile as string, line) }),
+      onLog: (started) => {
+        log = started;
+        sayStarting(started, flags, translation);
+      },
+      ...(keys === undefined ? {} : { onTlsKey: (line) => keys.write(line.toString().trimEnd()) }),
     });
     tell(server.log, 'information', `mosquitto version ${mosquittoVersion} running`);
     process.send?.('ready');
