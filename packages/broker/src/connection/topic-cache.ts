@@ -44,17 +44,7 @@ export class TopicCache {
   find(bytes: Uint8Array, start: number, end: number): KnownTopic | undefined {
     const last = this.#last;
     if (last !== undefined && isSameAs(last.bytes, bytes, start, end)) return last;
-    const slots = this.#slots;
-    if (slots === undefined) return undefined;
-    const mask = slots.length - 1;
-    for (let slot = hashOf(bytes, start, end) & mask; ; slot = (slot + 1) & mask) {
-      const known = slots[slot];
-      if (known === undefined) return undefined;
-      if (isSameAs(known.bytes, bytes, start, end)) {
-        this.#last = known;
-        return known;
-      }
-    }
+    return this.#findAmongAll(bytes, start, end);
   }
 
   /** Adds a topic that is not known yet. */
@@ -82,6 +72,20 @@ export class TopicCache {
 
   byAlias(alias: number): KnownTopic | undefined {
     return this.#aliases?.[alias];
+  }
+
+  #findAmongAll(bytes: Uint8Array, start: number, end: number): KnownTopic | undefined {
+    const slots = this.#slots;
+    if (slots === undefined) return undefined;
+    const mask = slots.length - 1;
+    for (let slot = hashOf(bytes, start, end) & mask; ; slot = (slot + 1) & mask) {
+      const known = slots[slot];
+      if (known === undefined) return undefined;
+      if (isSameAs(known.bytes, bytes, start, end)) {
+        this.#last = known;
+        return known;
+      }
+    }
   }
 }
 
