@@ -444,6 +444,33 @@ test('queueQoS0: QoS 0 messages wait for an offline session only when that is as
   }
 });
 
+test('queueQoS0: a message that comes while older ones are read from the store goes out behind them', async () => {
+  let read = () => {};
+  const isRead = new Promise<void>((resolve) => {
+    read = resolve;
+  });
+  class SlowStore extends MemoryStore {
+    override async readQueue(...page: Parameters<MemoryStore['readQueue']>) {
+      await isRead;
+      return super.readQueue(...page);
+    }
+  }
+  const { port, broker } = await startBroker({ store: new SlowStore(), limits: { queueQoS0: true } });
+  const first = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  await subscribe(first, 't', 0);
+  first.destroy();
+  await until(() => broker.client('r') === undefined);
+  await broker.publish({ topic: 't', payload: 'older' });
+  const again = await connectPeer(port, { clientId: 'r', clean: false, properties: expiry });
+  await broker.publish({ topic: 't', payload: 'newer' });
+  read();
+  for (const payload of ['older', 'newer']) {
+    const message = decode.publish(await again.expect(packetType.PUBLISH), 5);
+    expect(message.payload.toString()).toBe(payload); // [MQTT-4.6.0-5]
+  }
+  expect(broker.session('r')?.queuedMessages).toBe(0);
+});
+
 test('retainedMessagesMax and retainedBytesMax: what is there stays and can be replaced', async () => {
   const { broker } = await startBroker({ limits: { retainedMessagesMax: 1, retainedBytesMax: 10 } });
   await broker.publish({ topic: 'a', payload: '1', retain: true });
