@@ -140,6 +140,20 @@ test('[MQTT-3.1.0-1] what is not MQTT is refused at its first bytes, and the log
   expect(broker.metrics.refusedByReasonCode.get(0x82)).toBe(5);
 });
 
+test.each([
+  ['HTTP', 4, 'the protocol of CONNECT is not MQTT'],
+  ['MQTT', 6, 'CONNECT: MQTT 6 is unsupported'],
+])('the log says what is wrong with a CONNECT of %s %i', async (protocolName, level, reason) => {
+  const refused: unknown[] = [];
+  const { port } = await startBroker({
+    logger: { log: (_level, event, fields) => event === 'client-refused' && refused.push(fields?.reason) },
+  });
+  const peer = await openPeer(port);
+  peer.send(packet.connect({ protocolName, level }));
+  await peer.expectClose();
+  expect(refused).toEqual([reason]);
+});
+
 test.each([3, 4, 5] as const)(
   'one packet with very many filters is refused before it is decoded (version %i)',
   async (version) => {

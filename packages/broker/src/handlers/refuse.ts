@@ -66,7 +66,8 @@ function toReturnCode(reasonCode: number): number | undefined {
 
 /** Answers a CONNECT that cannot be read, where an answer is due. */
 export function refuseBadConnect(connection: Connection, error: CodecError): void {
-  report(connection, error.reasonCode, error.message);
+  const isForeign = error instanceof UnsupportedProtocolError && error.protocolName === undefined;
+  report(connection, error.reasonCode, isForeign ? 'the protocol of CONNECT is not MQTT' : error.message);
   // A malformed CONNECT gets no CONNACK: 3.1.1 forbids it, and 5.0 does not ask for it. [MQTT-3.1.4-1]
   if (!(error instanceof UnsupportedProtocolError) || error.answerVersion === undefined) return;
   const version = error.answerVersion;
