@@ -1,6 +1,8 @@
 // What the server's own defences mean for bots.
 
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RawPeer } from '@tobymq/testkit';
@@ -75,6 +77,27 @@ test('nobody signs up under the name of a superuser', async () => {
   const body = JSON.stringify({ username: 'admin', password: 'falsch' });
   const request = new Request('http://localhost/signup', { method: 'POST', body });
   expect((await server.tobyHttp?.(request, host))?.status).toBe(409);
+});
+
+test('who signs up through a proxy is known by the address that it tells', async () => {
+  const server = await startServer({
+    listeners: [{ type: 'ws', port: 0, proxyProtocol: {} }],
+    http: { port: 0 },
+    toby: { signup: 'open', signupsPerHour: 1 },
+  });
+  const signUp = async (username: string, address: string): Promise<string> => {
+    const body = JSON.stringify({ username, password: 'geheim' });
+    const peer = connectSocket(portOf(server), host);
+    peer.write(
+      `PROXY TCP4 ${address} 10.0.0.1 51234 80\r\n` +
+        `POST /signup HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    const [head] = await once(peer, 'data');
+    return String(head).slice(9, 12);
+  };
+  expect(await signUp('ana', '203.0.113.7')).toBe('201');
+  expect(await signUp('ben', '203.0.113.8')).toBe('201');
+  expect(await signUp('cy', '203.0.113.7')).toBe('429');
 });
 
 test('a web hook that is refused is in the log and in the metrics', async () => {

@@ -3,12 +3,12 @@
 
 import { isUtf8 } from 'node:buffer';
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { getConnInfo } from '@hono/node-server/conninfo';
+import type { Socket } from 'node:net';
+import type { HttpBindings } from '@hono/node-server';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { BrokerError } from '@tobymq/broker';
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
-import { plainAddress } from '../authz/addresses.ts';
 import { prometheusText } from '../metrics/prometheus.ts';
 import type { Server } from '../server.ts';
 import { ApiError, newRouter } from './api.ts';
@@ -25,7 +25,9 @@ const unavailable: ReadonlySet<string> = new Set(['TOBYMQ_NOT_STORED', 'TOBYMQ_B
 export function createApp(
   server: Server,
   { token, metricsToken }: Pick<ServedHttp, 'token' | 'metricsToken'>,
+  addressOfSocket: (socket: Socket) => string,
 ): OpenAPIHono {
+  const addressOf = ({ env }: Context): string => addressOfSocket((env as HttpBindings).incoming.socket);
   const app = newRouter();
   app.onError((error, context) => {
     if (error instanceof ApiError) {
@@ -92,10 +94,6 @@ export function createApp(
     app.route('/api/v1', routes(server));
   }
   return app;
-}
-
-function addressOf(context: Context): string {
-  return plainAddress(getConnInfo(context).remote.address ?? '');
 }
 
 /** What is no UTF-8 would be read as something else, and published like that. */

@@ -19,6 +19,8 @@ export class HttpService {
   readonly #server: Server;
   readonly #config: ServedHttp;
   readonly #listener: ReturnType<typeof getRequestListener>;
+  /** The listener whose port is shared. */
+  #shared: OpenListener | undefined;
   #front: Front | undefined;
   #host: HttpHost | undefined;
   #url = '';
@@ -27,7 +29,8 @@ export class HttpService {
     this.#server = server;
     this.#config = config;
     // HTTP/1.0 knows requests without a host, and health checks are made with it.
-    this.#listener = getRequestListener(createApp(server, config).fetch, { hostname: 'localhost' });
+    const app = createApp(server, config, (socket) => this.#addressOf(socket));
+    this.#listener = getRequestListener(app.fetch, { hostname: 'localhost' });
   }
 
   get url(): string {
@@ -38,6 +41,7 @@ export class HttpService {
   async open(listeners: readonly OpenListener[]): Promise<void> {
     const { host, port } = this.#config;
     const shared = listeners.find((listener) => shares(listener, host, port));
+    this.#shared = shared;
     // A listener for everybody that shares its port serves the API to this machine only, if that was asked for.
     const pages = shared && shared.listener.host !== host ? this.#onlyLocal : this.#listener;
     for (const listener of listeners) listener.setPages(listener === shared ? pages : undefined);
@@ -86,6 +90,10 @@ export class HttpService {
     response.end('The HTTP API is served to this machine only; set http.host to change that.\n');
     return undefined;
   };
+
+  #addressOf(socket: Socket): string {
+    return this.#shared?.addressOf(socket) ?? plainAddress(socket.remoteAddress ?? '');
+  }
 
   async #closeOwn(): Promise<void> {
     await this.#front?.close();

@@ -104,6 +104,11 @@ export class OpenListener {
     this.#http?.setPages(pages ?? (httpDir === undefined ? undefined : staticFiles(httpDir)));
   }
 
+  /** Where a connection comes from, by the PROXY header if there was one. */
+  addressOf(socket: Socket): string | undefined {
+    return this.#origins.of(socket)?.remoteAddress;
+  }
+
   async close(): Promise<void> {
     await this.#front?.close();
     this.#http?.close();
@@ -207,7 +212,7 @@ export class OpenListener {
   }
 
   #refusedSocket(socket: Socket, reason: string): void {
-    this.#refused(this.#origins.of(socket)?.remoteAddress ?? 'unknown', reason);
+    this.#refused(this.addressOf(socket) ?? 'unknown', reason);
   }
 
   #refused(address: string, reason: string): void {
