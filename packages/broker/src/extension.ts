@@ -113,6 +113,8 @@ export type PublishAnswer =
   | (Partial<PublishRequest> & { readonly drop?: false | undefined })
   | {
       readonly drop: true;
+      /** The message was for the extension, which has done what it asks for: it does not count as dropped. */
+      readonly isHandled?: boolean | undefined;
       /** What the publisher is told in PUBACK or PUBREC (5.0); default 0x00, as if it had been delivered. */
       readonly reasonCode?: number | undefined;
       readonly reason?: string | undefined;

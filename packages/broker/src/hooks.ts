@@ -57,7 +57,12 @@ const FAILED: Decision = {
 /** A message after all hooks have seen it. */
 export type PublishVerdict =
   | { readonly message: PublishRequest }
-  | { readonly dropped: true; readonly reasonCode: number; readonly reason: string | undefined };
+  | {
+      readonly dropped: true;
+      readonly isHandled: boolean;
+      readonly reasonCode: number;
+      readonly reason: string | undefined;
+    };
 
 type With<K extends keyof Extension> = Extension & Required<Pick<Extension, K>>;
 
@@ -241,7 +246,7 @@ export class Hooks {
 
   #failedPublish(extension: Extension, error: unknown): PublishVerdict {
     this.#report(extension.name, 'onPublish', error);
-    return { dropped: true, reasonCode: 0x83, reason: 'an extension failed' };
+    return { dropped: true, isHandled: false, reasonCode: 0x83, reason: 'an extension failed' };
   }
 
   /** Asks one after the other until one answers. */
@@ -315,7 +320,8 @@ function decision(answer: Exclude<AuthorizationAnswer, undefined>): Decision {
 function apply(message: PublishRequest, answer: PublishAnswer): PublishVerdict {
   if (answer === undefined) return { message };
   if (answer.drop === true) {
-    return { dropped: true, reasonCode: answer.reasonCode ?? 0, reason: answer.reason };
+    const { isHandled = false, reasonCode = 0, reason } = answer;
+    return { dropped: true, isHandled, reasonCode, reason };
   }
   const { topic, payload, qos, retain } = answer;
   if (topic !== undefined) {

@@ -455,6 +455,13 @@ test('accounts and follows survive a restart of the server', async () => {
   expect(await lampAgain.received()).toMatchObject({ payload: 'still there' });
 });
 
+test('what bots ask of the server does not count as dropped', async () => {
+  const { server, ana, bots } = await startAccount(['lamp']);
+  await bots[0].request('follow', { tags: ['#light'] });
+  await ana.request('send', { payload: 'on', tags: ['#light'] });
+  expect(server.broker.metrics.dropped.hook).toBe(0);
+});
+
 test('a message to several bots is encoded once', async () => {
   const { server, ana, bots } = await startAccount(['one', 'two', 'three']);
   for (const bot of bots) await bot.request('follow', { tags: ['#all'] });

@@ -56,7 +56,7 @@ export async function publishRequest(
     request ??= toRequest(message);
     const verdict = await hooks.onPublish(interested, request, client);
     if ('dropped' in verdict) {
-      core.dropped('hook', message.topic, publisher?.clientId ?? '');
+      if (!verdict.isHandled) core.dropped('hook', message.topic, publisher?.clientId ?? '');
       return { ...NOT_ROUTED, reasonCode: verdict.reasonCode };
     }
     if (verdict.message !== request) message = fromRequest(verdict.message);

@@ -57,7 +57,7 @@ function finish(
   const { core, session, client } = connection;
   const { raw, packetId, request } = pending;
   if ('dropped' in verdict) {
-    core.dropped('hook', raw.topic, client?.clientId ?? '');
+    if (!verdict.isHandled) core.dropped('hook', raw.topic, client?.clientId ?? '');
     if (connection.state === 'connected') {
       answerRefused(connection, raw.qos, packetId, verdict.reasonCode, verdict.reason);
     }

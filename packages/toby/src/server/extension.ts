@@ -267,7 +267,7 @@ export class TobyExtension implements Extension {
     }
     const tags = ack === '' ? [] : [ack];
     await this.deliver([client.clientId], { from: 'server', payload: answer, tags, ack: '' });
-    return { drop: true, reasonCode: ReasonCode.Success };
+    return { drop: true, isHandled: true };
   }
 
   onConnected(client: ClientInfo): void {
