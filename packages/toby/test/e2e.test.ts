@@ -103,6 +103,14 @@ test('the owner certifies nothing without the right enrolment code', async () =>
   expect(await codeOf(certify(owner, swapped, { code: CODE }, NOW))).toBe('TOBYMQ_ENROLMENT_INVALID');
 });
 
+test.each(['receive', 'sign'] as const)('the owner certifies nothing that is no key to %s', async (which) => {
+  const owner = await generateIdentity('ana');
+  const lamp = await generateIdentity('lamp');
+  const publicKeys = { ...lamp.publicKeys, [which]: 'AAAA' };
+  const request = await requestEnrolment({ ...lamp, publicKeys }, CODE);
+  expect(await codeOf(certify(owner, request, { code: CODE }, NOW))).toBe('TOBYMQ_ENROLMENT_INVALID');
+});
+
 test('a rotation is vouched for by the old key, and messages under way are still opened', async () => {
   const { owner, members, directory } = await account('switch', 'lamp');
   const [sender, lamp] = members as [Member, Member];

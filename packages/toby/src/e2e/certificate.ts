@@ -7,7 +7,7 @@
 
 import { type Bytes, fromBase64, signedBytes, toBase64, utf8 } from './bytes.ts';
 import { EncryptionError } from './errors.ts';
-import { type Identity, type PublicKeys, sign, verify } from './keys.ts';
+import { areKeys, type Identity, type PublicKeys, sign, verify } from './keys.ts';
 
 /** A bot asks its owner to certify its keys. */
 export interface EnrolmentRequest {
@@ -78,6 +78,10 @@ export async function certify(
       'TOBYMQ_ENROLMENT_INVALID',
       `the request to certify keys of "${botId}" is not proven`,
     );
+  }
+  // Whoever seals for all bots would fail at the keys of this one.
+  if (!(await areKeys(publicKeys))) {
+    throw new EncryptionError('TOBYMQ_ENROLMENT_INVALID', `what "${botId}" has sent are no keys`);
   }
   return issue(owner, botId, publicKeys, (trust.current?.serial ?? 0) + 1, now, false);
 }

@@ -7,7 +7,7 @@ export type EncryptionErrorCode =
   | 'TOBYMQ_NOT_A_RECIPIENT'
   /** A signature is wrong: of the owner on a certificate, or of the sender on a message. */
   | 'TOBYMQ_SIGNATURE_INVALID'
-  /** The enrolment code does not fit the key that came with it, or the key was replaced before. */
+  /** The enrolment code does not fit the key that came with it, the key was replaced before, or is none. */
   | 'TOBYMQ_ENROLMENT_INVALID'
   /** The owner has withdrawn the key. */
   | 'TOBYMQ_KEY_REVOKED'

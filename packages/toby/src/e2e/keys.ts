@@ -76,8 +76,21 @@ export async function sign(key: CryptoKey, bytes: Bytes): Promise<string> {
 }
 
 export async function verify(signPublic: string, signature: string, bytes: Bytes): Promise<boolean> {
-  const key = await crypto.subtle.importKey('spki', fromBase64(signPublic), ECDSA, true, ['verify']);
-  return crypto.subtle.verify(SIGNATURE, key, fromBase64(signature), bytes);
+  return crypto.subtle.verify(SIGNATURE, await importSignKey(signPublic), fromBase64(signature), bytes);
+}
+
+/** Whether both are keys at all. */
+export async function areKeys({ receive, sign }: PublicKeys): Promise<boolean> {
+  try {
+    await Promise.all([importReceiveKey(receive), importSignKey(sign)]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function importSignKey(spki: string): Promise<CryptoKey> {
+  return crypto.subtle.importKey('spki', fromBase64(spki), ECDSA, true, ['verify']);
 }
 
 /** A fresh ECDH pair for one message. */
