@@ -259,7 +259,7 @@ test('under load, reloads drop no client that is allowed and lose no message', a
   expect(server.broker.metrics.disconnectsByReasonCode.size).toBe(0);
 });
 
-test('tobymq reload, and a reload that fails and says why', async () => {
+test('tobymq reload, a reload that fails and says why, and no signal that opens a debugger', async () => {
   const data = join(directory, 'data');
   const path = join(directory, 'live.yaml');
   const [first, second] = [await freePort(), await freePort()];
@@ -281,10 +281,11 @@ test('tobymq reload, and a reload that fails and says why', async () => {
     code: 1,
     stderr: expect.stringContaining('live.yaml:3: listeners[0].port: expected a number, found "nonsense"'),
   });
+  server.child.kill('SIGUSR1');
   server.child.kill('SIGHUP');
   await server.line(/"event":"reload-failed"/);
   await peer.ping();
-  await server.stop();
+  expect((await server.stop()).stderr).not.toContain('Debugger');
   const nobody = await runProcess(process.execPath, [cli, 'reload', '--data', data]);
   expect(nobody).toMatchObject({
     code: 1,

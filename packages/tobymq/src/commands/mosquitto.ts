@@ -82,10 +82,7 @@ async function run(flags: MosquittoCommandLine, env: Environment, stderr: Writab
     });
     tell(server.log, 'information', `mosquitto version ${mosquittoVersion} running`);
     process.send?.('ready');
-    // A store that fails has its own line in the log.
-    const flush = (): void => void server.broker.flush().catch(() => {});
-    const code = await runUntilStopped(server, { flush, printTree: () => printTree(server) });
-    return code;
+    return await runUntilStopped(server, { printTree: () => printTree(server) });
   } catch (error) {
     if (!(error instanceof ConfigError) && !(error as { code?: string }).code?.startsWith('TOBYMQ_'))
       throw error;

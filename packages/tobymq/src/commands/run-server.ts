@@ -1,5 +1,5 @@
-// Keeps a started server running: SIGHUP reloads, SIGTERM and SIGINT stop it. A second SIGINT does not wait any longer,
-// unless it comes at once: under npm, Ctrl-C reaches the server twice, from the terminal and from npm.
+// Keeps a started server running: SIGHUP reloads, SIGUSR1 commits, SIGTERM and SIGINT stop it. A second SIGINT does not
+// wait any longer, unless it comes at once: under npm, Ctrl-C reaches the server twice, from the terminal and from npm.
 
 import { ConfigError, formatProblem } from '../config/errors.ts';
 import { keepYoungGenerationSmall, MemoryCare } from '../memory-care.ts';
@@ -9,8 +9,6 @@ import type { Server } from '../server.ts';
 const SAME_SIGNAL_MS = 500;
 
 export interface SignalActions {
-  /** SIGUSR1. */
-  readonly flush?: (() => void) | undefined;
   /** SIGUSR2. */
   readonly printTree?: (() => void) | undefined;
 }
@@ -45,8 +43,10 @@ export function runUntilStopped(server: Server, actions: SignalActions = {}): Pr
     });
     process.on('SIGINT', stop);
     process.on('SIGHUP', () => void reload(server));
-    const { flush, printTree } = actions;
-    if (flush) process.on('SIGUSR1', flush);
+    // Left to Node, it would open a debugger, through which every user of this machine could take over the server.
+    // A store that fails has its own line in the log.
+    process.on('SIGUSR1', () => void server.broker.flush().catch(() => undefined));
+    const { printTree } = actions;
     if (printTree) process.on('SIGUSR2', printTree);
   });
 }
