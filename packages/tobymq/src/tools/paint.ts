@@ -2,6 +2,7 @@
 
 import type { Writable } from 'node:stream';
 import { styleText } from 'node:util';
+import { tokensOf } from './json-text.ts';
 
 export interface Paint {
   dim(text: string): string;
@@ -29,21 +30,30 @@ function style(format: Style, text: string): string {
   });
 }
 
+/** The colour of a part of JSON that ends at `end`. */
+function colorOf(token: string, json: string, end: number): Style {
+  if (token[0] !== '"') return 'yellow';
+  beforeColon.lastIndex = end;
+  return beforeColon.test(json) ? 'blue' : 'green';
+}
+
+const beforeColon = /\s*:/y;
+
 const COLORED: Paint = {
   dim: (text) => style('gray', text),
   topic: (text) => style('cyan', text),
   good: (text) => style('green', text),
   bad: (text) => style('red', text),
-  json: (text) =>
-    text.replaceAll(
-      /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null|-?\d[\d.eE+-]*)\b/g,
-      (token, string?: string, colon?: string) =>
-        string === undefined
-          ? style('yellow', token)
-          : colon === undefined
-            ? style('green', string)
-            : `${style('blue', string)}${colon}`,
-    ),
+  json: (text) => {
+    let painted = '';
+    let end = 0;
+    for (const { token, index } of tokensOf(text)) {
+      const space = text.slice(end, index);
+      end = index + token.length;
+      painted += space + (/^[[\]{}:,]/.test(token) ? token : style(colorOf(token, text, end), token));
+    }
+    return painted + text.slice(end);
+  },
 };
 
 export function painter(colors: boolean): Paint {

@@ -6,7 +6,7 @@ import type { MessageProperties } from '@tobymq/codec';
 import { UsageError } from '../commands/command.ts';
 import { endWithoutOutput } from '../lost-output.ts';
 import { parseFormat, type TellFault } from './format-string.ts';
-import { withoutSpace } from './json-text.ts';
+import { indented, withoutSpace } from './json-text.ts';
 import { type Paint, painter } from './paint.ts';
 
 export type Render = (message: Message, receivedAt: Date) => string | Uint8Array;
@@ -60,9 +60,8 @@ function readable(payload: Uint8Array, { pretty, colors }: RenderOptions, paint:
   const text = asText(payload);
   if (text === undefined) return paint.dim(`0x${Buffer.from(payload).toString('hex')}`);
   if (!pretty && !colors) return text;
-  const value = asJsonValue(text);
-  if (value === undefined) return text;
-  return paint.json(pretty ? JSON.stringify(value, null, 2) : text);
+  if (asJsonValue(text) === undefined) return text;
+  return paint.json(pretty ? indented(text) : text);
 }
 
 /** One message as a line of JSON; everything that came with it is there. */

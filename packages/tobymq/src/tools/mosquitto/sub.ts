@@ -5,6 +5,7 @@ import { matches } from '@tobymq/codec';
 import type { CommandContext } from '../../commands/command.ts';
 import { UsageError } from '../../commands/command.ts';
 import { type FormatContext, parseFormat, type TellFault } from '../format-string.ts';
+import { indented } from '../json-text.ts';
 import { PipeWriter } from '../sub-output.ts';
 import { type Flags, qosOf, table, timeoutMsOf, wholeNumber } from './client-flags.ts';
 import { MosquittoUsageError } from './errors.ts';
@@ -178,8 +179,7 @@ function compiled(
   const isJson = pretty && /^%[jJ]$/.test(format);
   return (context) => {
     const bytes = render(context);
-    const shown =
-      isJson && bytes.length > 0 ? Buffer.from(JSON.stringify(JSON.parse(bytes.toString()), null, 2)) : bytes;
+    const shown = isJson && bytes.length > 0 ? Buffer.from(indented(bytes.toString())) : bytes;
     return Buffer.concat([shown, Buffer.from(newline)]);
   };
 }
