@@ -31,7 +31,7 @@ export const messageCommands: readonly Command[] = [
       { name: 'lines', short: 'l', description: 'A message for each line of standard input' },
       {
         name: 'json-lines',
-        description: 'A message for each line, as {"topic": …, "payload": …, "qos": …, "retain": …}',
+        description: 'A message for each line, as `sub --json` prints it: {"topic": …, "payload": …, …}',
       },
       {
         name: 'null',

@@ -99,7 +99,7 @@ async function* jsonLines(
   }
 }
 
-/** One line such as `{"topic":"a/b","payload":{"on":true},"qos":1,"retain":true}`. */
+/** One line such as `{"topic":"a/b","payload":{"on":true},"qos":1,"retain":true}`, with all that `sub --json` prints. */
 export function parseJsonLine(
   line: string,
   number: number,
@@ -112,7 +112,7 @@ export function parseJsonLine(
   } catch (error) {
     throw new CommandError('TOBYMQ_INPUT', `line ${number} is not JSON: ${(error as Error).message}`);
   }
-  const wrong = (name: string, expected: string): CommandError =>
+  const wrong: WrongMember = (name, expected) =>
     new CommandError('TOBYMQ_INPUT', `line ${number}: "${name}" must be ${expected}.`);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new CommandError('TOBYMQ_INPUT', `line ${number} is not a JSON object.`);
@@ -134,9 +134,44 @@ export function parseJsonLine(
           : withoutSpace(memberOf(line, 'payload') ?? '');
   return {
     ...fields,
+    ...propertiesOf(value, wrong),
     ...(qos === undefined ? {} : { qos }),
     ...(retain === undefined ? {} : { retain }),
     topic: target,
     payload: bytes,
   };
+}
+
+type WrongMember = (name: string, expected: string) => CommandError;
+
+/** The properties of MQTT 5 in a line. */
+function propertiesOf(value: Readonly<Record<string, unknown>>, wrong: WrongMember): Fields {
+  const { contentType, responseTopic, correlationData, payloadFormat, expiry, userProperties } = value;
+  const texts = { contentType, responseTopic, correlationData };
+  for (const [name, text] of Object.entries(texts))
+    if (text !== undefined && typeof text !== 'string') throw wrong(name, 'a text');
+  if (payloadFormat !== undefined && payloadFormat !== 'text') throw wrong('payloadFormat', '"text"');
+  if (expiry !== undefined && !isSeconds(expiry)) throw wrong('expiry', 'a whole number of seconds');
+  if (userProperties !== undefined && !isPairs(userProperties))
+    throw wrong('userProperties', 'pairs such as [["name","value"]]');
+  return {
+    ...(contentType === undefined ? {} : { contentType: contentType as string }),
+    ...(responseTopic === undefined ? {} : { responseTopic: responseTopic as string }),
+    ...(correlationData === undefined
+      ? {}
+      : { correlationData: Buffer.from(correlationData as string, 'base64') }),
+    ...(payloadFormat === undefined ? {} : { payloadFormat }),
+    ...(expiry === undefined ? {} : { expiry: expiry * 1000 }),
+    ...(userProperties === undefined ? {} : { userProperties }),
+  };
+}
+
+function isSeconds(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff_ffff;
+}
+
+function isPairs(value: unknown): value is [string, string][] {
+  const isPair = (pair: unknown): boolean =>
+    Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === 'string');
+  return Array.isArray(value) && value.every(isPair);
 }

@@ -86,6 +86,7 @@ function propertiesAsJson(properties: MessageProperties | undefined): Record<str
   if (properties === undefined) return {};
   const { contentType, responseTopic, correlationData, messageExpiryInterval, userProperties } = properties;
   return {
+    ...(properties.payloadFormatIndicator === 1 ? { payloadFormat: 'text' } : {}),
     ...(contentType === undefined ? {} : { contentType }),
     ...(responseTopic === undefined ? {} : { responseTopic }),
     ...(correlationData === undefined

@@ -4,6 +4,7 @@ import type { Message } from '@tobymq/client';
 import { describe, expect, test } from 'vitest';
 import { indented, memberOf, withoutSpace } from '../../src/tools/json-text.ts';
 import { painter } from '../../src/tools/paint.ts';
+import { parseJsonLine } from '../../src/tools/pub-source.ts';
 import { renderer } from '../../src/tools/sub-output.ts';
 
 const value = { a: [], b: {}, c: [1, [true, null]], 'd "e": {': ' ,[\\"\n', f: { g: -1.5e-7, h: '' } };
@@ -32,18 +33,50 @@ test('keys, texts and other values have colours of their own, and the space stay
   ).toBe('{ <key "k\\""> : [<text "v">, <other 1>,\t<other null>] }\n');
 });
 
-describe('sub --pretty', () => {
-  const show = (payload: string): string => {
-    const render = renderer({
-      format: 'text',
-      topic: false,
-      timestamps: false,
-      pretty: true,
-      colors: false,
-      tell: () => {},
-    });
-    return String(render({ topic: 'a', payload: Buffer.from(payload) } as unknown as Message, new Date()));
+function shown(format: string, message: object): string {
+  const options = { topic: false, timestamps: false, pretty: true, colors: false, tell: () => {} };
+  return String(renderer({ format, ...options })(message as Message, new Date()));
+}
+
+test('what sub --json prints, pub --json-lines publishes with all of its properties', () => {
+  const properties = {
+    payloadFormatIndicator: 1,
+    messageExpiryInterval: 60,
+    contentType: 'text/plain',
+    responseTopic: 'answers',
+    correlationData: Buffer.from([0, 255]),
+    userProperties: [
+      ['k', 'v'],
+      ['k', 'w'],
+    ],
   };
+  const line = shown('json', { topic: 'a', payload: Buffer.from('x'), qos: 1, retain: true, properties });
+  const { payloadFormatIndicator: _, messageExpiryInterval, ...same } = properties;
+  expect(parseJsonLine(line, 1, undefined, {})).toEqual({
+    topic: 'a',
+    payload: 'x',
+    qos: 1,
+    retain: true,
+    payloadFormat: 'text',
+    expiry: messageExpiryInterval * 1000,
+    ...same,
+  });
+});
+
+test.each([
+  ['contentType', '1'],
+  ['responseTopic', 'null'],
+  ['correlationData', '[]'],
+  ['payloadFormat', '"bytes"'],
+  ['expiry', '-1'],
+  ['userProperties', '[["k"]]'],
+])('pub --json-lines tells of a wrong %s', (name, json) => {
+  const line = `{"topic":"a","${name}":${json}}`;
+  expect(() => parseJsonLine(line, 7, undefined, {})).toThrow(`line 7: "${name}" must be`);
+});
+
+describe('sub --pretty', () => {
+  const show = (payload: string): string => shown('text', { topic: 'a', payload: Buffer.from(payload) });
 
   test('keeps every digit', () => {
     expect(show('{"id":12345678901234567890,"x":1.0}')).toBe(
