@@ -225,6 +225,21 @@ test('%c and %u are filled in within a level, too, as Mosquitto 2.0 does', async
   expect(await publish(await login(undefined, 'nobody'), '-nobody/state')).toBe(denied);
 });
 
+test('a name does not lead to the topics that begin with $', async () => {
+  const rules = await serverWith({
+    rules: [
+      { allow: 'subscribe', topics: '%c/#' },
+      { allow: 'publish', topics: '%u/#' },
+    ],
+  });
+  const sly = await rules('$queue', '$SYS');
+  expect(await subscribe(sly, '$SYS/#')).toBe(denied);
+  expect(await publish(sly, '$queue/x')).toBe(denied);
+  const login = await serverWith({ aclFile: file('acl5', 'pattern write %c/#\npattern write $queue/%c\n') });
+  expect(await publish(await login('anna', '$other'), '$other/x')).toBe(denied);
+  expect(await publish(await login('anna', 'c2'), '$queue/c2')).toBe(0x10);
+});
+
 test.each([
   ['topic', /"topic" has no value/],
   ['topics read a', /expected user, topic or pattern, found "topics"/],

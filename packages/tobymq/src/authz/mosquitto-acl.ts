@@ -4,6 +4,7 @@
 import { matches, type QoS } from '@tobymq/codec';
 import type { Acl, AclRule } from '../mosquitto/acl-file.ts';
 import type { Actor, Authorizer, Verdict } from './authorizer.ts';
+import { leadsToDollar } from './topic-pattern.ts';
 
 type Wanted = 'read' | 'write';
 
@@ -70,5 +71,6 @@ function deniesFirst(rules: readonly AclRule[]): readonly AclRule[] {
  */
 function fillIn(filter: string, clientId: string, username: string | undefined): string | undefined {
   if (username === undefined && filter.includes('%u')) return undefined;
-  return filter.replace(/%[cu]/g, (name) => (name === '%c' ? clientId : (username ?? '')));
+  const filled = filter.replace(/%[cu]/g, (name) => (name === '%c' ? clientId : (username ?? '')));
+  return leadsToDollar(filled, filter) ? undefined : filled;
 }

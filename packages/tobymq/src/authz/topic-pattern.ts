@@ -31,7 +31,8 @@ export class TopicPattern {
       if (value === undefined || ((level === '%c' || level === '%u') && !isSafe(value))) return undefined;
       levels.push(value);
     }
-    return levels.join('/');
+    const filter = levels.join('/');
+    return leadsToDollar(filter, this.text) ? undefined : filter;
   }
 
   matches(topic: string, subject: Subject): boolean {
@@ -49,6 +50,14 @@ export class TopicPattern {
 const DOLLAR = 0x24;
 
 /**
+ * Whether a name that was filled in leads to the topics that begin with $, such as what the server tells of itself and its
+ * clients. Wildcards do not reach those either, and many clients choose their name.
+ */
+export function leadsToDollar(filter: string, pattern: string): boolean {
+  return filter.charCodeAt(0) === DOLLAR && pattern.charCodeAt(0) !== DOLLAR;
+}
+
+/**
  * Whether every topic that `filter` matches is matched by `wide`, too. `$share/GROUP/` is looked through. Asked for each
  * filter of each SUBSCRIBE and each rule, so it goes along both texts and makes nothing.
  */
@@ -56,7 +65,7 @@ export function covers(wide: string, filter: string): boolean {
   const startsWithDollar = filter.charCodeAt(0) === DOLLAR;
   const wanted = (startsWithDollar ? parseSharedFilter(filter)?.filter : undefined) ?? filter;
   // `#` and `+` do not reach topics that begin with $.
-  if (wanted.charCodeAt(0) === DOLLAR && wide.charCodeAt(0) !== DOLLAR) return false;
+  if (leadsToDollar(wanted, wide)) return false;
   // Both stand at the beginning of a level; behind the end of the text, no level is left.
   let own = 0;
   let other = 0;
