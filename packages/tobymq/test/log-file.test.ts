@@ -1,10 +1,12 @@
-// The log file on a disk that becomes full.
+// The log file on a disk that becomes full, and syslog when its program hangs.
 
 import { writeSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { Syslog } from '../src/logging/destinations.ts';
 import { LogFile } from '../src/logging/log-file.ts';
 
 /** A log file with space for so many bytes, and a clock that stands still until it is moved. */
@@ -63,4 +65,33 @@ test('a disk with space for nothing but the number of missing lines does not for
   log.write('third');
   log.close();
   expect(await content()).toBe('1 lost: no space\n1 lost: no space\nthird\n');
+});
+
+test('while logger hangs, lines for syslog are counted, and the first that it takes again tells how many', () => {
+  const taken: string[] = [];
+  let isTaken = (): void => {};
+  const logger = new Writable({
+    write: (chunk, _encoding, callback) => {
+      taken.push(String(chunk));
+      isTaken = callback;
+    },
+    writev: (chunks, callback) => {
+      for (const { chunk } of chunks) taken.push(String(chunk));
+      isTaken = callback;
+    },
+  });
+  const syslog: Syslog = new Syslog(
+    'syslog:local3',
+    ({ file, count }) => syslog.write(`${file}: ${count}`, 'warn'),
+    logger,
+  );
+  const line = 'x'.repeat(500_000);
+  for (let i = 0; i < 10; i++) syslog.write(line, 'info');
+  expect(logger.writableLength).toBeLessThan(2_000_000);
+  isTaken();
+  isTaken();
+  expect(taken.splice(0)).toHaveLength(3);
+  syslog.write('next', 'error');
+  isTaken();
+  expect(taken).toEqual(['<4>syslog:local3: 7\n', '<3>next\n']);
 });

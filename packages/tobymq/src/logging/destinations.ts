@@ -1,6 +1,7 @@
 // Where log lines go: the standard streams, files, syslog.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import type { Writable } from 'node:stream';
 import type { LogLevel } from './log.ts';
 import { LogFile, type OnLinesLost } from './log-file.ts';
 
@@ -10,8 +11,8 @@ export interface Destination {
 }
 
 /**
- * Opens those that lines are written to; `topic` and `none` are none of these. A file that could not be written for a
- * while tells `onLinesLost`. Throws {@link ConfigError}.
+ * Opens those that lines are written to; `topic` and `none` are none of these. A file or syslog that took no lines
+ * for a while tells `onLinesLost`. Throws {@link ConfigError}.
  */
 export function openDestinations(names: readonly string[], onLinesLost: OnLinesLost): Destination[] {
   return names.filter((name) => name !== 'none' && name !== 'topic').map((name) => open(name, onLinesLost));
@@ -19,8 +20,7 @@ export function openDestinations(names: readonly string[], onLinesLost: OnLinesL
 
 function open(name: string, onLinesLost: OnLinesLost): Destination {
   if (name === 'stderr' || name === 'stdout') return standardStream(name);
-  if (name === 'syslog') return new Syslog('daemon');
-  if (/^syslog:\w+$/.test(name)) return new Syslog(name.slice('syslog:'.length));
+  if (/^syslog(:\w+)?$/.test(name)) return new Syslog(name, onLinesLost);
   return new LogFile(name, onLinesLost);
 }
 
@@ -41,25 +41,49 @@ const priorities: Readonly<Record<LogLevel, string>> = {
   trace: '<7>',
 };
 
-/** Node has no datagram Unix sockets, so lines go through the program `logger`, which every system has. */
-class Syslog implements Destination {
-  readonly #logger: ChildProcess;
+/** Bytes that may wait for `logger`: some thousand lines. */
+const WAITING_BYTES_MAX = 1024 * 1024;
 
-  constructor(facility: string) {
-    this.#logger = spawn('logger', ['--tag', 'tobymq', '--prio-prefix', '--priority', `${facility}.info`], {
-      stdio: ['pipe', 'ignore', 'ignore'],
-    });
+/**
+ * Node has no datagram Unix sockets, so lines go through the program `logger`, which every system has. When it hangs, lines
+ * are counted and not kept until it has taken all that waits; then the first one tells how many are missing.
+ */
+export class Syslog implements Destination {
+  readonly #name: string;
+  readonly #onLinesLost: OnLinesLost;
+  readonly #logger: Writable;
+  #lostCount = 0;
+
+  /** The name is `syslog` or `syslog:FACILITY`; the tests bring their own `logger`. */
+  constructor(name: string, onLinesLost: OnLinesLost, logger: Writable = startLogger(name)) {
+    this.#name = name;
+    this.#onLinesLost = onLinesLost;
+    this.#logger = logger;
     // Without `logger` the lines go nowhere; that must not end the server.
-    this.#logger.on('error', () => {});
-    this.#logger.stdin?.on('error', () => {});
-    this.#logger.unref();
+    logger.on('error', () => {});
   }
 
   write(line: string, level: LogLevel): void {
-    this.#logger.stdin?.write(`${priorities[level]}${line}\n`);
+    const count = this.#lostCount;
+    if (this.#logger.writableLength > (count === 0 ? WAITING_BYTES_MAX : 0)) {
+      this.#lostCount++;
+      return;
+    }
+    this.#lostCount = 0;
+    if (count > 0) this.#onLinesLost({ file: this.#name, count, reason: 'the program logger took no lines' });
+    this.#logger.write(`${priorities[level]}${line}\n`);
   }
 
   close(): void {
-    this.#logger.stdin?.end();
+    this.#logger.end();
   }
+}
+
+function startLogger(name: string): Writable {
+  const [, facility = 'daemon'] = name.split(':');
+  const args = ['--tag', 'tobymq', '--prio-prefix', '--priority', `${facility}.info`];
+  const logger = spawn('logger', args, { stdio: ['pipe', 'ignore', 'ignore'] });
+  logger.on('error', () => {});
+  logger.unref();
+  return logger.stdin;
 }
