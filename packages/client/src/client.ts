@@ -2,7 +2,7 @@
 // the parts behind `Core`; here are the names, the types and the checks of what the caller gave.
 
 import type { ConnackProperties, ProtocolVersion } from '@tobymq/codec';
-import { limitCall, onAbort } from './call-limits.ts';
+import { abortError, limitCall, onAbort } from './call-limits.ts';
 import { Core } from './core.ts';
 import { type Duration, milliseconds } from './duration.ts';
 import { ClientError } from './errors.ts';
@@ -235,7 +235,11 @@ export class Client implements AsyncDisposable {
     if (core.endReason !== undefined) throw core.endReason;
     core.subscriptions.add(subscription as AnySubscription, options);
     const { signal, timeout } = options;
-    subscription.onEnd(onAbort(signal, () => void subscription.return()));
+    const onSignal = (): void => {
+      subscription.giveUpReady(abortError(signal!));
+      void subscription.return();
+    };
+    subscription.onEnd(onAbort(signal, onSignal));
     const what = `the server did not answer the subscription to ${subscription.filters.join(', ')}`;
     const forgetTimeout = limitCall(core.settings.clock, { timeout }, what, undefined, (error) => {
       core.subscriptions.remove(subscription as AnySubscription).catch(() => {});

@@ -310,6 +310,11 @@ export class Subscription<V = Uint8Array, P = Readonly<Record<string, string>>>
     else this.#onEnd.push(callback);
   }
 
+  /** Internal: `ready` is not waited for any longer, while a loop just ends. */
+  giveUpReady(error: ClientError): void {
+    this.#settleReady.reject(error);
+  }
+
   /** Internal: the end, by the application, by the server's refusal or by the end of the client. */
   end(error: ClientError | undefined): void {
     if (this.#isEnded) return;

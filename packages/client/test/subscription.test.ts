@@ -23,6 +23,16 @@ test('a subscription that ends in its call leaves nothing behind at its signal',
   expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
+test('on() whose signal says stop before the server has answered rejects with what the signal says', async () => {
+  const { client } = await scripted();
+  const abort = new AbortController();
+  const late = outcome(client.on('a', () => {}, { signal: abort.signal }));
+  const early = outcome(client.on('b', () => {}, { signal: AbortSignal.abort('early') }));
+  abort.abort('late');
+  expect(await late).toMatchObject({ code: 'TOBYMQ_ABORTED', cause: 'late' });
+  expect(await early).toMatchObject({ code: 'TOBYMQ_ABORTED', cause: 'early' });
+});
+
 test('a loop acknowledges each message when it asks for the next one', async () => {
   const { client, peer } = await scripted();
   const subscription = client.subscribe('t');
