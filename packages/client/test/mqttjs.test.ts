@@ -2,8 +2,10 @@
 // the behaviour is to be the same; where ours is better, it is tested alone.
 
 import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { Broker } from '@tobymq/broker';
-import { decode, packet, packetType, property } from '@tobymq/testkit';
+import { decode, packet, packetType, property, RawPeer, withTempDir } from '@tobymq/testkit';
 import * as original from 'mqtt';
 import { describe, expect, expectTypeOf, onTestFinished, test } from 'vitest';
 import mqtt, * as ours from '../src/mqttjs/node.ts';
@@ -214,6 +216,23 @@ test.each(Object.entries(programs))('the same with both libraries: %s', async (_
   }
   expect(logs[1]).toEqual(logs[0]);
   expect(logs[0]!.length).toBeGreaterThan(0);
+});
+
+test('the path of a Unix socket is that of a file, and may have what means something in a URL', async () => {
+  await withTempDir(async (directory) => {
+    const path = join(directory, '100% #1?.sock');
+    const server = createServer(async (socket) => {
+      const peer = new RawPeer(socket);
+      await peer.expect(packetType.CONNECT);
+      peer.send(packet.connack({ version: 4 }));
+    }).listen(path);
+    onTestFinished(() => void server.close());
+    const clients = [
+      await ours.connectAsync({ protocol: 'mqtt', unixSocket: true, path }),
+      await ours.connectAsync(`mqtt+unix://${directory}/100%25%20%231%3F.sock`),
+    ];
+    for (const client of clients) await client.endAsync(true);
+  });
 });
 
 test('the events of a lost connection come in the same order', async () => {

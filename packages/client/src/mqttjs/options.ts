@@ -123,7 +123,7 @@ export function mergeUrl(url: string | undefined, options: IClientOptions): ICli
     ...(parsed.hostname === '' ? {} : { host: parsed.hostname }),
     ...(parsed.port === '' ? {} : { port: Number(parsed.port) }),
     ...(parsed.pathname === '' ? {} : { path: parsed.pathname + parsed.search }),
-    ...(isUnix === 'unix' ? { unixSocket: true, path: parsed.pathname } : {}),
+    ...(isUnix === 'unix' ? { unixSocket: true, path: decoded(parsed.pathname) } : {}),
     ...(parsed.username === '' ? {} : { username: decodeURIComponent(parsed.username) }),
     ...(parsed.password === '' ? {} : { password: decodeURIComponent(parsed.password) }),
   };
@@ -131,9 +131,18 @@ export function mergeUrl(url: string | undefined, options: IClientOptions): ICli
   return { ...fromUrl, ...(clientId === null ? {} : { clientId }), ...options };
 }
 
+/** The path of a file in a URL; one with a plain `%` is taken as it is, as MQTT.js does. */
+function decoded(pathname: string): string {
+  try {
+    return decodeURIComponent(pathname);
+  } catch {
+    return pathname;
+  }
+}
+
 function urlsOf(options: IClientOptions): string[] {
   const { protocol = 'mqtt', path = '/' } = options;
-  if (options.unixSocket) return [`unix://${path}`];
+  if (options.unixSocket) return [`unix://${path.split('/').map(encodeURIComponent).join('/')}`];
   const servers = options.servers ?? [
     {
       host: options.host ?? options.hostname ?? 'localhost',
