@@ -12,5 +12,5 @@ console.log(`${http}/hook/${id}/${hookSecret}`);
 
 for await (const { from, payload } of lamp.messages()) {
   if (from !== 'hook') continue;
-  console.log(`* blink * ${payload.pusher?.name ?? 'somebody'} has pushed`);
+  console.log(`* blink * ${payload?.pusher?.name ?? 'somebody'} has pushed`);
 }
