@@ -1,12 +1,9 @@
 // The examples about bots, run as a stranger would run them, the page in a real browser.
 
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -82,23 +79,14 @@ test('a web hook makes the lamp blink', async () => {
 
 test('a bot in a web page sends and receives', async () => {
   await account('pages', 'page', 'other');
-  const { outputFiles } = await build({
+  const files = join(folder, 'page');
+  await build({
     entryPoints: [join(here, 'toby-browser/bot.mjs')],
     bundle: true,
-    format: 'esm',
-    platform: 'browser',
-    write: false,
+    format: 'iife',
+    outfile: join(files, 'bot.bundle.js'),
   });
-  const script = outputFiles[0]?.text ?? '';
-  const page = readFileSync(join(here, 'toby-browser/index.html'), 'utf8');
-  const pages = createServer((request, response) => {
-    const isScript = request.url?.endsWith('.js') === true;
-    response
-      .writeHead(200, { 'content-type': isScript ? 'text/javascript' : 'text/html' })
-      .end(isScript ? script : page);
-  });
-  await new Promise<void>((resolve) => pages.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void pages.close());
+  await copyFile(join(here, 'toby-browser/index.html'), join(files, 'index.html'));
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
     args: [
@@ -113,9 +101,8 @@ test('a bot in a web page sends and receives', async () => {
   });
   onTestFinished(() => browser.close());
   const tab = await browser.newPage();
-  await tab.goto(
-    `http://127.0.0.1:${(pages.address() as AddressInfo).port}/?server=${encodeURIComponent(ws)}`,
-  );
+  // Opened as a file, as a stranger opens it.
+  await tab.goto(`${pathToFileURL(join(files, 'index.html'))}?server=${encodeURIComponent(ws)}`);
   await tab.fill('[name=id]', 'page');
   await tab.fill('[name=secret]', 'secret');
   await tab.click('#login button');

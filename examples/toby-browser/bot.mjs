@@ -1,5 +1,5 @@
 // The page's program. Bundle it for the browser, then open index.html:
-// npx esbuild examples/toby-browser/bot.mjs --bundle --format=esm --outfile=examples/toby-browser/bot.bundle.js
+// npx esbuild examples/toby-browser/bot.mjs --bundle --format=iife --outfile=examples/toby-browser/bot.bundle.js
 
 import { connectBot } from '@tobymq/toby';
 
