@@ -2,7 +2,7 @@
 
 import { addAbortSignal, Writable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Client, ClientError } from '@tobymq/client';
+import type { Client, ClientError, Duration } from '@tobymq/client';
 import { type CommandContext, CommandError, UsageError } from '../commands/command.ts';
 import { ExitCode, exitCodeOf } from './exit-codes.ts';
 import { progressLine } from './progress.ts';
@@ -38,7 +38,7 @@ async function publish(context: CommandContext): Promise<number> {
       { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]) },
       (client) => {
         untilFailed(client).catch((reason: unknown) => lost.abort(reason));
-        return publishAll(context, client, source, intervalMs, timeoutSeconds * 1000, end);
+        return publishAll(context, client, source, intervalMs, `${timeoutSeconds} s`, end);
       },
     );
   } finally {
@@ -60,7 +60,7 @@ async function publishAll(
   client: Client,
   source: MessageSource,
   intervalMs: number,
-  timeout: number,
+  timeout: Duration,
   end: AbortSignal,
 ): Promise<number> {
   const progress = progressLine(context.stderr, 'messages');

@@ -14,12 +14,12 @@ export async function request(context: CommandContext): Promise<number> {
   if (topic === undefined) throw new UsageError('TOPIC is missing: whom to ask.');
   const payload =
     text === undefined && options.flag('stdin') ? await readAll(stdin) : Buffer.from(text ?? '');
-  const timeout = (options.integer('timeout', 1, 86_400) ?? 10) * 1000;
+  const seconds = options.integer('timeout', 1, 86_400) ?? 10;
   const repeat = options.integer('repeat', 1, 1_000_000) ?? 1;
-  return withClient(context, { signal: AbortSignal.timeout(timeout) }, async (client) => {
+  return withClient(context, { signal: AbortSignal.timeout(seconds * 1000) }, async (client) => {
     for (let i = 0; i < repeat; i++) {
       const startedAt = performance.now();
-      const answer = await client.request(topic, payload, { timeout });
+      const answer = await client.request(topic, payload, { timeout: `${seconds} s` });
       stdout.write(answer);
       if (!options.flag('no-newline')) stdout.write('\n');
       if (options.flag('latency')) context.stderr.write(`${(performance.now() - startedAt).toFixed(3)} ms\n`);

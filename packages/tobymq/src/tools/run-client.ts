@@ -57,13 +57,15 @@ export function tellingReconnect(tell: (text: string) => void): ReconnectOptions
 
 /** An error of the client as a text and an exit code; everything else stays as it is. */
 export function asCommandError(error: unknown): unknown {
-  const { name, code, message } = error as Partial<ClientError>;
+  const { name, code, message, cause } = error as Partial<ClientError>;
   // By name, so that the client need not be loaded to find out that it was not the client.
   if (name !== 'ClientError' || code === undefined || message === undefined) return error;
   const exitCode = exitCodeOf(error as ClientError);
-  const text = `${message}.`.replace(/\.\.$/, '.');
+  // The only signal with a time of its own is the one for the connection.
+  const isSilent = (cause as Error | undefined)?.name === 'TimeoutError';
+  const text = isSilent ? 'the server did not answer in time.' : `${message}.`.replace(/\.\.$/, '.');
   // The words of the network are for those who know them.
-  const isRiddle = exitCode === ExitCode.Unreachable || exitCode === ExitCode.Tls;
+  const isRiddle = isSilent || exitCode === ExitCode.Unreachable || exitCode === ExitCode.Tls;
   return new CommandError(code, isRiddle ? `${text}\n${doctorHint}` : text, exitCode);
 }
 

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@tobymq/testkit';
@@ -49,6 +49,21 @@ describe('pub', () => {
   test('an unreachable server ends with 3, and who finds out why is named', async () => {
     const result = await runTool(['pub', '-p', String(await freePort()), 'a', 'x']);
     expect(result).toMatchObject({ code: 3, stderr: expect.stringContaining('\n"tobymq doctor" with') });
+  });
+
+  test('a server that says nothing, and one that has no answer, are told apart', async () => {
+    const silent = createTcpServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void silent.close());
+    await once(silent, 'listening');
+    const port = String((silent.address() as AddressInfo).port);
+    const server = await startToolServer();
+    const ask = ['request', '-V', '3.1.1', '-W', '1', 'a', 'x'];
+    const [nothing, noAnswer] = await Promise.all([runTool([...ask, '-p', port]), server.run(ask)]);
+    expect(nothing).toMatchObject({
+      code: 6,
+      stderr: expect.stringMatching(/^tobymq request: the server did not answer in time\.\n"tobymq doctor"/),
+    });
+    expect(noAnswer).toMatchObject({ code: 6, stderr: 'tobymq request: no answer from a within 1 s.\n' });
   });
 
   test('TLS on a plain port ends with 8, of MQTT and of WebSocket', async () => {
