@@ -33,6 +33,15 @@ test('the container does not run as root, asks for its health where the server a
   expect(dockerfile).toMatch(/^STOPSIGNAL SIGTERM$/m);
 });
 
+test('the container is given a user before it is to start', () => {
+  const dockerfile = readFileSync(join(packaging, 'docker/Dockerfile'), 'utf8');
+  const { authentication = [] } = loadConfig(join(packaging, 'docker/tobymq.yaml'), {});
+  const [users] = authentication.map((way) => (way.type === 'password-file' ? way.file : ''));
+  expect(dockerfile).toMatch(
+    new RegExp(`^# +docker run .* tobymq passwd ${users} NAME\\n# +docker run -p 1883:1883 `, 'm'),
+  );
+});
+
 test('every package that the server needs is in the image', () => {
   const dockerfile = readFileSync(join(packaging, 'docker/Dockerfile'), 'utf8');
   const packed = /for name in ([\w -]+);/.exec(dockerfile)?.[1]?.split(' ') ?? [];
