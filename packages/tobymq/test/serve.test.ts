@@ -255,7 +255,8 @@ const badInputs: Readonly<Record<string, () => BadInput>> = {
   },
   'a password file that does not exist': () => ({
     yaml: 'authentication: [{type: password-file, file: /nowhere}]\n',
-    message: /\/nowhere: the password file cannot be read: there is no such file/,
+    message:
+      /\/nowhere: the password file cannot be read: there is no such file; "tobymq passwd FILE NAME" makes it/,
   }),
   'a password that is not hashed': () => {
     writeFileSync(join(directory, 'plain.txt'), 'anna:geheim\n');

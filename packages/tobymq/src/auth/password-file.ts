@@ -20,7 +20,9 @@ export async function readPasswordFile(path: string): Promise<ReadonlyMap<string
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw ConfigError.of(`the password file cannot be read: ${fileFault(error)}`, { file: path });
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const remedy = isMissing ? '; "tobymq passwd FILE NAME" makes it with the first user' : '';
+    throw ConfigError.of(`the password file cannot be read: ${fileFault(error)}${remedy}`, { file: path });
   }
   const users = parsePasswordFile(text, path);
   const needsArgon2 = [...users.values()].some((hash) => hash.kind === 'argon2id');
