@@ -428,6 +428,25 @@ test('files beside a WebSocket: those that are there, and 404 for whatever else 
   }
 });
 
+test('files beside a WebSocket are served on the port of the HTTP API, too, and what is none by the API', async () => {
+  const folder = join(directory, 'pages');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'index.html'), 'hello');
+  const port = await freePort();
+  const http = { port, token: 'a-token-that-is-long-enough' };
+  const server = await startServer({ listeners: [{ type: 'ws', port, httpDir: folder }], http });
+  const headers = { authorization: `Bearer ${http.token}` };
+  const ask = async (path: string): Promise<[number, string]> => {
+    const response = await fetch(`${server.httpUrl}${path}`, { headers });
+    return [response.status, await response.text()];
+  };
+  expect(await ask('/')).toEqual([200, 'hello']);
+  expect(await ask('/health')).toEqual([200, '{"status":"ok"}']);
+  expect((await ask('/api/v1/clients'))[0]).toBe(200);
+  const [status, text] = await ask('/none');
+  expect([status, JSON.parse(text)]).toMatchObject([404, { code: 'TOBYMQ_NOT_FOUND' }]);
+});
+
 test('a WebSocket whose path is no URL is refused, and others are served', async () => {
   const server = await startServer({ listeners: [{ type: 'ws', port: 0 }] });
   const socket = connectSocket(portOf(server), host);

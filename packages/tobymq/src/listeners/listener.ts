@@ -98,10 +98,10 @@ export class OpenListener {
     if (this.#http) this.#setUpgrade();
   }
 
-  /** Serves pages beside the WebSocket; without any, the files of `httpDir`, if there is one. */
+  /** Serves pages beside the WebSocket, and the files of `httpDir`, if there is one. */
   setPages(pages: RequestListener | undefined): void {
     const { httpDir } = this.#listener;
-    this.#http?.setPages(pages ?? (httpDir === undefined ? undefined : staticFiles(httpDir)));
+    this.#http?.setPages(httpDir === undefined ? pages : staticFiles(httpDir, pages));
   }
 
   /** Where a connection comes from, by the PROXY header if there was one. */

@@ -18,19 +18,15 @@ const types: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
-/** Serves the files of a folder, and `index.html` for a path that ends in a slash. */
-export function staticFiles(folder: string): RequestListener {
-  return (request: IncomingMessage, response: ServerResponse) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      end(response, 405, 'only GET and HEAD');
-      return;
-    }
-    const path = pathInside(folder, request.url ?? '/');
+/**
+ * Serves the files of a folder, and `index.html` for a path that ends in a slash. What is no request for one of them is
+ * for `others`, if anything else is served there.
+ */
+export function staticFiles(folder: string, others: RequestListener = refuse): RequestListener {
+  return (request: IncomingMessage, response) => {
+    const path = isReading(request) ? pathInside(folder, request.url ?? '/') : undefined;
     const status = path === undefined ? undefined : statusOf(path);
-    if (path === undefined || !status?.isFile()) {
-      end(response, 404, 'there is no such file');
-      return;
-    }
+    if (path === undefined || !status?.isFile()) return others(request, response);
     response.writeHead(200, {
       'content-type': types[extname(path)] ?? 'application/octet-stream',
       'content-length': status.size,
@@ -44,6 +40,15 @@ export function staticFiles(folder: string): RequestListener {
     file.on('error', () => response.destroy());
     file.pipe(response);
   };
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse): void {
+  if (isReading(request)) end(response, 404, 'there is no such file');
+  else end(response, 405, 'only GET and HEAD');
+}
+
+function isReading({ method }: IncomingMessage): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /** The file that a URL means; undefined for a path that leads out of the folder. */
