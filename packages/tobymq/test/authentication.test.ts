@@ -148,6 +148,25 @@ test('the answer says why a client was refused', async () => {
   expect((await login()).reasonString).toContain('anonymous clients may not connect');
 });
 
+test.each(['password-file', 'scram'] as const)(
+  '%s: what a client is told does not give away which users there are',
+  async (type) => {
+    const secret = await (type === 'scram'
+      ? makeScramSecret('geheim')
+      : hashPassword('geheim', 'pbkdf2', 1000));
+    const path = file(`names-${type}.txt`, `anna:${secret}\n`);
+    const { login, port } = await serverWith([{ type, file: path }]);
+    const attempt = async (username: string): Promise<unknown> => {
+      if (type === 'password-file') return (await login(username, 'falsch')).reasonString;
+      const auth = scramSha256({ username, password: 'falsch' });
+      return connectClient(`mqtt://${host}:${port}`, { auth, reconnect: false }).catch(String);
+    };
+    const told = await attempt('anna');
+    expect(told).toContain('unknown user or wrong password');
+    expect(await attempt('berta')).toBe(told);
+  },
+);
+
 test('anonymous beside a password file: without a name everybody, with a name only who is known', async () => {
   const path = file('both.txt', `anna:${await hashPassword('geheim', 'sha512')}\n`);
   const { login } = await serverWith([{ type: 'password-file', file: path }, { type: 'anonymous' }]);

@@ -19,6 +19,9 @@ export interface Authenticator {
   credentialOf?(username: string | undefined): string | undefined;
 }
 
+/** One text for both, because 5.0 clients are told it: which names there are is for nobody to find out. */
+export const wrongCredentials = 'unknown user or wrong password';
+
 /** What an authenticator may attach to a client for the rules. */
 export interface Identity {
   /** The authenticator that let the client in. */

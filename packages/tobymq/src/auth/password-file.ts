@@ -10,7 +10,7 @@ import type { AuthenticationAnswer, AuthenticationRequest } from '@tobymq/broker
 import { ReasonCode } from '@tobymq/codec';
 import { ConfigError, fileFault } from '../config/errors.ts';
 import { findArgon2 } from './argon2.ts';
-import type { Authenticator } from './authenticator.ts';
+import { type Authenticator, wrongCredentials } from './authenticator.ts';
 import { FairQueue } from './fair-queue.ts';
 import { noArgon2, type PasswordHash, parsePasswordHash, verifyPassword } from './password-hash.ts';
 
@@ -86,7 +86,7 @@ export class PasswordFileAuthenticator implements Authenticator {
       // An unknown name costs as much time as a wrong password, so that names cannot be found out.
       return verifyPassword(password, stored ?? this.#decoy());
     });
-    if (!stored || !matches) return this.#deny(stored ? 'wrong password' : 'unknown user');
+    if (!stored || !matches) return this.#deny(wrongCredentials);
     this.#remember(username, password);
     return this.#allow(username);
   }

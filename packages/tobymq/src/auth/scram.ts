@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import type { EnhancedAnswer, EnhancedExchange } from '@tobymq/broker';
 import { ReasonCode } from '@tobymq/codec';
 import { ConfigError, fileFault } from '../config/errors.ts';
-import type { Authenticator } from './authenticator.ts';
+import { type Authenticator, wrongCredentials } from './authenticator.ts';
 
 const pbkdf2Async = promisify(pbkdf2);
 
@@ -151,7 +151,7 @@ class ScramExchange implements EnhancedExchange {
     const signature = hmac(secret.storedKey, signed);
     const clientKey = Buffer.from(proof.map((byte, index) => byte ^ (signature[index] as number)));
     const proves = timingSafeEqual(sha256(clientKey), secret.storedKey);
-    if (!proves || !known) return refused(known ? 'wrong password' : 'unknown user');
+    if (!proves || !known) return refused(wrongCredentials);
     const verifier = `v=${hmac(secret.serverKey, signed).toString('base64')}`;
     return { allow: true, username, authenticationData: Buffer.from(verifier) };
   }
