@@ -61,6 +61,7 @@ const AGE_TICKS = 600;
 export interface KickOptions {
   /** Default: 0x98, administrative action. */
   readonly reasonCode?: number | undefined;
+  /** In words, for the log and for 5.0 clients. Default: `disconnected by the administrator`. */
   readonly reason?: string | undefined;
   /** Where to go instead; with 0x9C and 0x9D. */
   readonly serverReference?: string | undefined;
@@ -215,7 +216,12 @@ export class Broker {
     return subscribeInternally(this.#core, filter, handler, options);
   }
 
-  /** Disconnects a client; false if it is not connected and no session was ended. */
+  /**
+   * Disconnects a client; false if it is not connected and no session was ended.
+   *
+   * @example
+   * broker.kick('pump-7', { reason: 'maintenance', endSession: true });
+   */
   kick(clientId: string, options: KickOptions = {}): boolean {
     const session = this.#core.sessions.get(clientId);
     if (session === undefined) return false;
@@ -235,6 +241,7 @@ export class Broker {
     }
   }
 
+  /** One connected client; undefined if nobody with this client id is connected. */
   client(clientId: string): ConnectedClient | undefined {
     const connection = connectionOf(this.#core.sessions.get(clientId));
     return connection && clientInfo(connection);
@@ -245,6 +252,7 @@ export class Broker {
     for (const session of this.#core.sessions.all()) yield sessionInfo(session);
   }
 
+  /** One session, connected or not; undefined if there is none. */
   session(clientId: string): SessionInfo | undefined {
     const session = this.#core.sessions.get(clientId);
     return session && sessionInfo(session);
@@ -260,7 +268,12 @@ export class Broker {
     return subscriptionsOf(this.#core, topic);
   }
 
-  /** Retained messages whose topics match a filter. */
+  /**
+   * Retained messages whose topics match a filter.
+   *
+   * @example
+   * for (const { topic, payload } of broker.retained('rooms/+/light')) console.log(topic, payload);
+   */
   retained(filter = '#'): IterableIterator<RetainedMessage> {
     return retainedMessages(this.#core, filter);
   }
@@ -280,7 +293,13 @@ export class Broker {
     return explain(this.#core, topic, options);
   }
 
-  /** A durable key-value space; extensions use their own name for it. */
+  /**
+   * A durable key-value space; extensions use their own name for it.
+   *
+   * @example
+   * const counters = broker.values('counters');
+   * await counters.put('restarts', Buffer.from('1'));
+   */
   values(space: string): ValueSpace {
     return valueSpace(this.#core, space);
   }
@@ -308,7 +327,12 @@ export class Broker {
     this.#core.rulesVersion++;
   }
 
-  /** Changes limits, and the settings of listeners that are given by name, while the broker runs. */
+  /**
+   * Changes limits, and the settings of listeners that are given by name, while the broker runs.
+   *
+   * @example
+   * broker.configure({ limits: { publishRateMax: 100 }, listeners: { 'tcp:1883': { maximumQoS: 1 } } });
+   */
   configure(change: {
     readonly limits?: Partial<Limits> | undefined;
     readonly listenerDefaults?: Partial<ListenerSettings> | undefined;

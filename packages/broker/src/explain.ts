@@ -7,11 +7,13 @@ import { connectionOf } from './inspect.ts';
 import { isSysTopic } from './routing/levels.ts';
 import { Session } from './session/session.ts';
 
+/** What `broker.explain` is asked about. */
 export interface ExplainOptions {
   /** Only about this receiver. */
   readonly clientId?: string | undefined;
   /** The client that would publish; its rules are asked. */
   readonly publisher?: string | undefined;
+  /** Of the message. Default: 1. */
   readonly qos?: QoS | undefined;
 }
 
@@ -25,6 +27,7 @@ export interface ReceiverExplanation {
   readonly reason: string;
 }
 
+/** What would become of a message to a topic. */
 export interface Explanation {
   readonly topic: string;
   /** Whether the publisher may publish, if one was named. */

@@ -70,6 +70,7 @@ export interface EnhancedExchange {
   step(data: Uint8Array | undefined): MaybePromise<EnhancedAnswer>;
 }
 
+/** What a step of an exchange answers: more is to be exchanged, or the decision. */
 export type EnhancedAnswer =
   | { readonly continue: true; readonly data: Uint8Array | undefined }
   | (AuthenticationAllowed & { readonly continue?: false | undefined })
@@ -84,6 +85,7 @@ export interface PublishRequest {
   readonly properties: MessageProperties | undefined;
 }
 
+/** One filter of a SUBSCRIBE, as rules see it. */
 export interface SubscribeRequest {
   /** As the client sent it, `$share/...` included. */
   readonly filter: string;
@@ -120,6 +122,7 @@ export type PublishAnswer =
       readonly reason?: string | undefined;
     };
 
+/** How a connection ended. */
 export interface DisconnectInfo {
   /** The reason code of the DISCONNECT that was sent or received; 0x80 and above is a fault. */
   readonly reasonCode: number;
@@ -152,6 +155,7 @@ export type DropReason =
   | 'store-unavailable'
   | 'hook';
 
+/** Messages that were not delivered, one mostly. */
 export interface DropInfo {
   readonly reason: DropReason;
   /** Empty for the messages of a session that has ended, which are counted together. */
@@ -180,11 +184,14 @@ export interface Extension {
 
   /** Before anything else is looked at: may this address connect at all? `false` closes the socket at once. */
   acceptConnection?(remoteAddress: string, listener: string): boolean;
+  /** Asked for each CONNECT without an authentication method. */
   authenticate?(request: AuthenticationRequest): MaybePromise<AuthenticationAnswer>;
   /** Enhanced authentication by method name; `undefined` when this extension does not know the method. */
   authenticationExchange?(method: string, request: AuthenticationRequest): EnhancedExchange | undefined;
 
+  /** Asked for each topic that a client publishes to, and for its Will when that is due. */
   authorizePublish?(client: ClientInfo, request: PublishRequest): MaybePromise<AuthorizationAnswer>;
+  /** Asked for each filter of a SUBSCRIBE. */
   authorizeSubscribe?(client: ClientInfo, request: SubscribeRequest): MaybePromise<AuthorizationAnswer>;
   /** Asked per receiver and topic before delivery; must answer at once. */
   authorizeDelivery?(client: ClientInfo, topic: string): AuthorizationAnswer;
@@ -194,12 +201,18 @@ export interface Extension {
   /** Sees each accepted message before it is routed, and may change or drop it. `client` is undefined for the broker's own. */
   onPublish?(message: PublishRequest, client: ClientInfo | undefined): MaybePromise<PublishAnswer>;
 
+  /** CONNACK was sent. */
   onConnected?(client: ClientInfo, sessionPresent: boolean): void;
+  /** The connection of a client that had its CONNACK has ended. */
   onDisconnected?(client: ClientInfo, info: DisconnectInfo): void;
   /** A CONNECT was refused. */
   onRefused?(request: AuthenticationRequest, reasonCode: number, reason: string): void;
+  /** SUBACK was sent; once for each filter that was granted, with the QoS that was granted. */
   onSubscribed?(client: ClientInfo, filter: string, qos: QoS): void;
+  /** A subscription was removed by its client. */
   onUnsubscribed?(client: ClientInfo, filter: string): void;
+  /** Nothing of a session is left. */
   onSessionEnded?(clientId: string, reason: SessionEndReason): void;
+  /** Messages were not delivered. */
   onDropped?(info: DropInfo): void;
 }

@@ -16,6 +16,7 @@ const queueOverflows = [
   'disconnect',
 ] as const;
 
+/** The bounds of a broker; `defaultLimits` has all of them. */
 export interface Limits {
   /** Open sockets in total; 0 means no bound. Default 100,000: far above what one process serves with comfort. */
   readonly connectionsMax: number;
@@ -37,13 +38,15 @@ export interface Limits {
   readonly queueMessagesMax: number;
   /** Bytes of topics, payloads and properties that wait for one session. Default 64 MiB. */
   readonly queueBytesMax: number;
+  /** What happens to a message for a session whose queue is full. Default `drop-newest`. */
   readonly queueOverflow: QueueOverflow;
   /** Whether QoS 0 messages wait for persistent sessions that are offline. Default false, as in Mosquitto. */
   readonly queueQoS0: boolean;
   /** Deliver with the subscription's QoS even if that is higher than the message's. Default false, as the standard says. */
   readonly upgradeQoS: boolean;
-  /** Messages of a persistent session that are kept in memory while it is connected; the rest waits in the store. */
+  /** Messages of a connected persistent session that are kept in memory; the rest waits in the store. Default 200. */
   readonly queueWindowMessages: number;
+  /** The same in bytes. Default 1 MiB. */
   readonly queueWindowBytes: number;
   /** Bytes that wait for one slow connection before QoS 0 messages to it are dropped. Default 8 MiB. */
   readonly outboundBytesMax: number;
@@ -56,13 +59,13 @@ export interface Limits {
   readonly retainedMessagesMax: number;
   /** Bytes of the topics, payloads and properties of all retained messages; 0 means no bound. Default 1 GiB. */
   readonly retainedBytesMax: number;
-  /** Messages a client may publish per second before its socket is slowed down; 0 means no bound. */
+  /** Messages a client may publish per second before its socket is slowed down; 0 means no bound. Default 0. */
   readonly publishRateMax: number;
-  /** Payload bytes a client may publish per second before its socket is slowed down; 0 means no bound. */
+  /** Payload bytes a client may publish per second before its socket is slowed down; 0 means no bound. Default 0. */
   readonly publishBytesRateMax: number;
   /** The longest time that a session is kept without a connection, in seconds. Default: as long as the client asks. */
   readonly sessionExpiryMax: number;
-  /** How shared subscriptions choose a member. */
+  /** How shared subscriptions choose a member. Default `round-robin`. */
   readonly sharedStrategy: SharedStrategy;
   /**
    * Under load, how long the event loop rests after a turn if that lets it read more at once, see

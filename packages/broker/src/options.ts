@@ -15,6 +15,7 @@ export interface ListenerSettings {
   readonly acceptedVersions: readonly ProtocolVersion[];
   /** The highest QoS of messages from and to clients. Default: 2. */
   readonly maximumQoS: QoS;
+  /** Whether messages may be retained. Default: true, as for the three that follow. */
   readonly retainAvailable: boolean;
   readonly wildcardSubscriptionAvailable: boolean;
   readonly sharedSubscriptionAvailable: boolean;
@@ -31,6 +32,7 @@ export interface ListenerSettings {
   readonly keepAliveMax: number;
   /** A keep-alive in seconds that replaces what 5.0 clients ask for. Default: none. */
   readonly serverKeepAlive: number | undefined;
+  /** Whether a client may leave its client id to us. Default: true. */
   readonly allowZeroLengthClientId: boolean;
   /** What client ids that we assign begin with. Default: `auto-`. */
   readonly assignedClientIdPrefix: string;

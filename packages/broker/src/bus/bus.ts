@@ -11,10 +11,13 @@ export interface BusPeer {
   evict(clientId: string): Promise<void>;
 }
 
+/** The way to other brokers; given as `bus` to `Broker.start`. */
 export interface Bus {
+  /** Called once, before any client is served. */
   start(peer: BusPeer): Promise<void>;
   /** Resolves when this broker owns the client id and no other one serves it any more. */
   claim(clientId: string): Promise<void>;
+  /** This broker has no session of the client id any more. */
   release(clientId: string): void;
   /** The first subscription of this broker to a filter came. */
   addInterest(filter: string): void;
@@ -22,5 +25,6 @@ export interface Bus {
   removeInterest(filter: string): void;
   /** Passes on a message that was published here; a promise delays the publisher's acknowledgement until it resolves. */
   publish(message: StoredMessage): Promise<void> | void;
+  /** Called once, when all clients are disconnected. */
   stop(): Promise<void>;
 }
