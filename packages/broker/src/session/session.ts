@@ -135,7 +135,7 @@ export class Session extends Subscriber {
     const retain = target.retainAsPublished && message.retain; // [MQTT-3.3.1-12], [MQTT-3.3.1-13]
     const link = this.link;
     if (qos === 0) {
-      if (link !== undefined && !this.#hasQueuedQoS0) {
+      if (link !== undefined && (this.outbound === undefined || !this.#mayHoldQoS0(this.outbound))) {
         link.sendPublish(message, 0, retain, false, 0, target.subscriptionIds);
         return;
       }
@@ -148,10 +148,8 @@ export class Session extends Subscriber {
   }
 
   /** Whether there may be messages of QoS 0 in its queue, which another one must not overtake. [MQTT-4.6.0-5] */
-  get #hasQueuedQoS0(): boolean {
-    const { outbound } = this;
-    if (outbound === undefined || !this.core.limits.queueQoS0) return false;
-    return this.isPersistent && (outbound.length > 0 || this.behind > 0);
+  #mayHoldQoS0(outbound: Outbound): boolean {
+    return this.core.limits.queueQoS0 && this.isPersistent && (outbound.length > 0 || this.behind > 0);
   }
 
   /** Sends a message of QoS 1 or 2 at once if the window allows it, and queues it otherwise. */
