@@ -349,10 +349,7 @@ export class Broker {
 
   /** Resolves when everything that was written until now is durable; rejects while the store cannot write. */
   flush(): Promise<void> {
-    return this.#core.gate.restStored().catch((cause: unknown) => {
-      if (cause instanceof BrokerError) throw cause;
-      throw new BrokerError('TOBYMQ_NOT_STORED', 'what was written is not stored yet', { cause });
-    });
+    return this.#core.gate.flushed();
   }
 
   /** Stops: no new clients, DISCONNECT 0x8B to those that are there, and everything stored. */

@@ -10,7 +10,7 @@
 //
 // With a store that is not durable nothing waits.
 
-import { brokerHasStopped } from '../errors.ts';
+import { BrokerError, brokerHasStopped } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Delivery } from '../session/delivery.ts';
@@ -90,6 +90,14 @@ export class CommitGate {
   /** The same for who has written no messages: others' messages of the same batch may be refused. */
   restStored(): Promise<void> {
     return this.#durable((isRestDurable) => isRestDurable);
+  }
+
+  /** The same for programs, which are told in their own words that the store cannot write. */
+  async flushed(): Promise<void> {
+    await this.restStored().catch((cause: unknown) => {
+      if (cause instanceof BrokerError) throw cause;
+      throw new BrokerError('TOBYMQ_NOT_STORED', 'what was written is not stored yet', { cause });
+    });
   }
 
   #durable(isEnough: (isRestDurable: boolean) => boolean): Promise<void> {
