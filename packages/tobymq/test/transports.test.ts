@@ -182,6 +182,7 @@ test('the certificate is chosen by the server name that the client asks for', as
   };
   expect(await named('localhost')).toBe('localhost');
   expect(await named('other.example')).toBe('other.example');
+  expect(await named('Other.EXAMPLE'), 'names of hosts have no case').toBe('other.example');
 });
 
 test('pre-shared keys: the identity is the user name, a wrong key is refused', async () => {

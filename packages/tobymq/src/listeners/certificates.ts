@@ -163,9 +163,13 @@ type NamedContexts = readonly { readonly names: readonly string[]; readonly cont
 
 function chooseByName(contexts: NamedContexts): NonNullable<TlsOptions['SNICallback']> {
   return (serverName, done) => {
-    const fits = (name: string): boolean =>
-      name === serverName ||
-      (name.startsWith('*.') && serverName.slice(serverName.indexOf('.')) === name.slice(1));
+    const wanted = serverName.toLowerCase();
+    const fits = (given: string): boolean => {
+      const name = given.toLowerCase();
+      return (
+        name === wanted || (name.startsWith('*.') && wanted.slice(wanted.indexOf('.')) === name.slice(1))
+      );
+    };
     // Without a match Node uses the certificate of the listener itself.
     done(null, contexts.find(({ names }) => names.some(fits))?.context);
   };
