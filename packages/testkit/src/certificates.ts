@@ -43,10 +43,13 @@ const localNames = 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1';
  *   createServer({ cert: readFileSync(certificates.server.cert), key: readFileSync(certificates.server.key) });
  * });
  */
-export async function makeCertificates(directory: string): Promise<TestCertificates> {
+export async function makeCertificates(
+  directory: string,
+  authorityName = 'TobyMQ test authority',
+): Promise<TestCertificates> {
   const maker = new CertificateMaker(directory);
   await maker.prepare();
-  const ca = await maker.authority('ca', 'TobyMQ test authority');
+  const ca = await maker.authority('ca', authorityName);
   const stranger = await maker.authority('stranger', 'Stranger authority');
   const [server, client, revokedClient, expired, wrongHost, strangerClient] = await Promise.all([
     maker.issue(ca, 'server', 'localhost', `${localNames}\nextendedKeyUsage=serverAuth`),

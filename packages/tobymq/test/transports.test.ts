@@ -207,6 +207,23 @@ test('pre-shared keys: the identity is the user name, a wrong key is refused', a
   expect(await isRefused(port, psk('stranger', 'deadbeef'))).toBe(true);
 });
 
+test('a file with the revocation lists of several authorities counts as a whole', async () => {
+  const others = await makeCertificates(mkdtempSync(join(directory, 'others-')), 'Other authority');
+  const joined = (name: string, ...paths: string[]): string => {
+    const path = join(directory, name);
+    writeFileSync(path, paths.map((each) => readFileSync(each, 'utf8')).join(''));
+    return path;
+  };
+  const ca = joined('cas.pem', certificates.ca.cert, others.ca.cert);
+  const crl = joined('crls.pem', certificates.crl, others.crl);
+  const server = await startServer({ listeners: [tlsListener({ ca, clientCertificates: 'require', crl })] });
+  const port = portOf(server);
+  for (const { client, revokedClient } of [certificates, others]) {
+    expect((await connect({ host, port, tls: withCertificate(client) })).reason).toBe(0);
+    expect(await isRefused(port, withCertificate(revokedClient))).toBe(true);
+  }
+});
+
 test('new certificates are taken on reload, and connections stay', async () => {
   const cert = join(directory, 'live.crt');
   const key = join(directory, 'live.key');

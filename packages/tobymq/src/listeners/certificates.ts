@@ -146,9 +146,11 @@ function checkAuthorities(files: Buffer[], path: string): Buffer[] {
   });
 }
 
-function readCrl(path: string): Buffer {
-  const crl = readPem(path, 'revocation list');
-  if (crl.includes('-----BEGIN X509 CRL-----')) return crl;
+/** A file has one list for each authority, of which Node would take the first alone. */
+function readCrl(path: string): string[] {
+  const text = readPem(path, 'revocation list').toString('latin1');
+  const lists = text.match(/-----BEGIN X509 CRL-----.*?-----END X509 CRL-----/gs);
+  if (lists) return lists;
   throw ConfigError.of('expected a revocation list in PEM form ("-----BEGIN X509 CRL-----")', { file: path });
 }
 
