@@ -1,12 +1,13 @@
 // Which reason codes a packet may carry, by version and by the side that sends it. Reader and writer both ask here.
 
-/**
- * The codes of 5.0 by packet type (of 3.1 and 3.1.1 by its negative), in hexadecimal; `>` follows those that only a client may send, `<` those for servers.
- * In DISCONNECT, 8c (a method changed during re-authentication) and 9b (a client refuses a QoS) stand in the standard's
- * text but not in its table for that side; what the text asks for is accepted.
- */
 const PUBLISH_CODES = '0 10< 80 83 87 90 91 97 99';
 const RELEASE_CODES = '0 92';
+
+/**
+ * The codes of 5.0 by packet type (of 3.1 and 3.1.1 by its negative), in hexadecimal; `>` follows those that only a client
+ * may send, `<` those for servers. In DISCONNECT, 8c (a method changed during re-authentication) and 9b (a client refuses
+ * a QoS) stand in the standard's text but not in its table for that side; what the text asks for is accepted.
+ */
 const CODES: Readonly<Record<number, string>> = {
   2: '0 80 81 82 83 84 85 86 87 88 89 8a 8c 90 95 97 99 9a 9b 9c 9d 9f',
   4: PUBLISH_CODES,
