@@ -1,9 +1,11 @@
-// Brings a store of an older format to the current one, one version at a time, after a copy was set aside.
+// Brings a store of an older format to the current one, one version at a time, after a copy was set aside
+// and flushed: a power cut during the first start of a new version must not cost both.
 //
 // There is one format so far, so the list is empty. The next format adds `{ from: 1, run: (database) => ... }` here,
 // raises FORMAT_VERSION, and changes the tables in `schema.ts`.
 
 import { existsSync } from 'node:fs';
+import { copyDatabase } from './backup.ts';
 import { FORMAT_VERSION, readNumber } from './schema.ts';
 import { type Database, transaction } from './sqlite.ts';
 
@@ -26,7 +28,7 @@ export function migrate(
   const version = readNumber(database, 'PRAGMA user_version');
   if (version >= target) return undefined;
   const copy = datedName(file, `format-${version}`, now);
-  database.prepare('VACUUM INTO ?').run(copy);
+  copyDatabase(database, copy);
   transaction(database, () => {
     for (let from = version; from < target; from++) {
       const step = steps.find((migration) => migration.from === from);

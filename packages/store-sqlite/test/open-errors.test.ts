@@ -1,8 +1,9 @@
 // Files that are not, or not any more, what the store wrote: each is named for what it is, and none is overwritten.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync } from 'node:fs';
+import fs, { chmodSync, statSync } from 'node:fs';
 import { copyFile, mkdir, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { SqliteStore, type StoreError } from '../src/index.ts';
@@ -66,6 +67,24 @@ function writeProtect(file: string): boolean {
   if (spawnSync('mount', ['--bind', '-o', 'ro', file, file]).status !== 0) return false;
   onTestFinished(() => void spawnSync('umount', ['--lazy', file]));
   return true;
+}
+
+type FileCall = 'fsyncSync' | 'linkSync' | 'renameSync' | 'rmSync';
+
+/** Puts another function in the place of one of `node:fs`. Answers with what puts it back, which the test's end does too. */
+function replaceFileCall<Name extends FileCall>(
+  name: Name,
+  replacement: (original: (typeof fs)[Name]) => (typeof fs)[Name],
+): () => void {
+  const original = fs[name];
+  const put = (call: (typeof fs)[Name]): void => {
+    fs[name] = call;
+    syncBuiltinESMExports();
+  };
+  put(replacement(original));
+  const restore = (): void => put(original);
+  onTestFinished(restore);
+  return restore;
 }
 
 const fileOf = (folder: string): string => join(folder, 'tobymq.db');
@@ -218,6 +237,26 @@ test('an older format is brought forward after a copy was set aside', async () =
   await copyFile(copy, join(folder, 'old', 'tobymq.db'));
   const old = await openStore({ folder: join(folder, 'old') });
   expect((await loadedSessions(old)).size).toBe(0);
+});
+
+test('the copy has reached the disk, and its name too, before the first step of a migration', async () => {
+  const folder = await temporaryFolder();
+  const file = fileOf(folder);
+  createFile(file);
+  const database = openSqlite(file);
+  const flushed: number[] = [];
+  replaceFileCall('fsyncSync', (fsync) => (descriptor) => {
+    flushed.push(fs.fstatSync(descriptor).ino);
+    fsync(descriptor);
+  });
+  let flushedBefore: number[] = [];
+  const run = (): void => {
+    flushedBefore = [...flushed];
+  };
+  const copy = migrate(database, file, 0, [{ from: 1, run }], 2)!;
+  database.close();
+  expect(flushedBefore).toContain(statSync(copy).ino);
+  if (process.platform !== 'win32') expect(flushedBefore).toContain(statSync(folder).ino);
 });
 
 test('a migration that fails leaves the old format', async () => {
