@@ -21,7 +21,7 @@ import { dirname, join } from 'node:path';
 import { asStoreError, StoreError } from './errors.ts';
 import { migrate } from './migrations.ts';
 import type { Settings } from './options.ts';
-import { type RepairReport, repairFile } from './repair.ts';
+import { finishRepair, type RepairReport, repairFile } from './repair.ts';
 import { APPLICATION_ID, createSchema, FORMAT_VERSION, PAGE_BYTES, readNumber, tables } from './schema.ts';
 import { type Database, openSqlite } from './sqlite.ts';
 
@@ -69,6 +69,7 @@ export function makeFolder(folder: string): void {
 }
 
 function openExisting(file: string, settings: Settings, now: number): Database {
+  finishRepair(file);
   if (!existsSync(file)) {
     if (existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0) {
       throw new StoreError(

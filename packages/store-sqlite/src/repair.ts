@@ -4,6 +4,9 @@
 // backward from the end, then from many points in the gap between. What was read goes into a new file, which takes
 // the place of the damaged one when it is complete; the damaged one stays beside it under a dated name.
 //
+// A database and its log cannot be exchanged in one step. So a complete new file gets a name that says so and names what
+// it replaces; from then on a start that finds it goes on with the exchange, however often that is cut off.
+//
 // When the first page is broken, which holds the names of the tables, the first page of a new store takes its place: the
 // tables were made in the same order then, so they begin at the same pages.
 
@@ -11,15 +14,15 @@ import {
   closeSync,
   copyFileSync,
   existsSync,
-  linkSync,
   openSync,
+  readdirSync,
   readSync,
   renameSync,
   rmSync,
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { datedName } from './migrations.ts';
 import { createFile, removeDatabase, syncFile, syncFolder } from './open-database.ts';
 import { APPLICATION_ID, PAGE_BYTES, readNumber, tables } from './schema.ts';
@@ -51,6 +54,8 @@ export interface RepairReport {
 }
 
 const gapProbes = 1024;
+/** Follows the name of the damaged file in that of the complete new one. */
+const completeSuffix = '.repaired';
 
 /** Replaces the damaged store `file` by what can be read from it. */
 export function repairFile(file: string, reason: string, now: number): RepairReport {
@@ -79,26 +84,34 @@ export function repairFile(file: string, reason: string, now: number): RepairRep
     removeDatabase(salvage);
   }
   syncFile(recovered);
-  setAside(file, damagedFile);
-  renameSync(recovered, file);
+  renameSync(recovered, damagedFile + completeSuffix);
   syncFolder(dirname(file));
+  exchange(file, damagedFile);
   return { reason, damagedFile, ...counts, incompleteTables: incomplete };
 }
 
-/** The damaged file gets a second name first, so that no crash leaves the folder without any file. */
-function setAside(file: string, damagedFile: string): void {
+/** Goes on with a repair of the store `file` that was cut off when the new file was complete. */
+export function finishRepair(file: string): void {
+  const folder = dirname(file);
+  const beginning = `${basename(file)}.damaged-`;
+  const complete = readdirSync(folder).find(
+    (name) => name.startsWith(beginning) && name.endsWith(completeSuffix),
+  );
+  if (complete !== undefined) exchange(file, join(folder, complete.slice(0, -completeSuffix.length)));
+}
+
+/** The damaged file and its log get their dated names, and then the new file its own. */
+function exchange(file: string, damagedFile: string): void {
   const log = `${file}-wal`;
   if (existsSync(log) && statSync(log).size > 0) renameSync(log, `${damagedFile}-wal`);
   rmSync(log, { force: true });
   // The index of the log is made again from the log.
   rmSync(`${file}-shm`, { force: true });
-  if (!existsSync(file)) return;
-  try {
-    linkSync(file, damagedFile);
-  } catch {
-    // A file system without hard links.
-    copyFileSync(file, damagedFile);
-  }
+  if (existsSync(file)) renameSync(file, damagedFile);
+  // The log must not come back beside the new file, to which it does not belong.
+  syncFolder(dirname(file));
+  renameSync(damagedFile + completeSuffix, file);
+  syncFolder(dirname(file));
 }
 
 /** A copy of the damaged store whose tables can be named; undefined if there is no such thing. */

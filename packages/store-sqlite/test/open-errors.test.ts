@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { SqliteStore, type StoreError } from '../src/index.ts';
 import { migrate } from '../src/migrations.ts';
-import { createFile } from '../src/open-database.ts';
+import { createFile, openDatabase } from '../src/open-database.ts';
+import { withDefaults } from '../src/options.ts';
 import { PageReader } from '../src/read-pages.ts';
 import { createSchema, readNumber } from '../src/schema.ts';
 import { openSqlite, type SqliteValue, type Statement } from '../src/sqlite.ts';
@@ -69,7 +70,7 @@ function writeProtect(file: string): boolean {
   return true;
 }
 
-type FileCall = 'fsyncSync' | 'linkSync' | 'renameSync' | 'rmSync';
+type FileCall = 'fsyncSync' | 'renameSync' | 'rmSync';
 
 /** Puts another function in the place of one of `node:fs`. Answers with what puts it back, which the test's end does too. */
 function replaceFileCall<Name extends FileCall>(
@@ -208,6 +209,46 @@ test('a file cut short is repaired as far as it goes', async () => {
   const store = await openStore({ folder, repair: true });
   expect(store.repairReport!.sessions).toBe(20);
   expect(store.repairReport!.queuedMessages).toBeGreaterThan(100);
+});
+
+test('a repair that is killed at any step of its end loses nothing, and the next start finishes it', async () => {
+  const live = await temporaryFolder();
+  const store = await openStore({ folder: live });
+  store.putSession(session(1));
+  for (let id = 1; id <= 50; id++) store.enqueue(message(id), [target(1)]);
+  await store.commit();
+  const settings = withDefaults({ folder: live, repair: true });
+  /** Repairs a store whose messages are in its log only, and is killed at the call `lastCall`; answers with the calls. */
+  const repairUntil = async (folder: string, lastCall: number): Promise<number> => {
+    for (const suffix of ['', '-wal']) await copyFile(fileOf(live) + suffix, fileOf(folder) + suffix);
+    await overwrite(fileOf(folder), 0, Buffer.alloc(16, 0xee));
+    let calls = 0;
+    const killed = <Call extends (...values: never[]) => void>(call: Call): Call =>
+      ((...values) => {
+        if (++calls > lastCall) throw new Error('killed');
+        call(...values);
+      }) as Call;
+    const names = ['fsyncSync', 'renameSync', 'rmSync'] as const;
+    const restore = names.map((name) => replaceFileCall(name, killed));
+    try {
+      openDatabase({ ...settings, folder }, 0).database.close();
+    } catch (error) {
+      expect(String(error)).toContain('killed');
+    }
+    for (const put of restore) put();
+    return calls;
+  };
+
+  const all = await repairUntil(await temporaryFolder(), Number.POSITIVE_INFINITY);
+  for (let lastCall = all - 9; lastCall < all; lastCall++) {
+    const folder = await temporaryFolder();
+    await repairUntil(folder, lastCall);
+    const { database } = openDatabase({ ...settings, folder }, 1000);
+    expect([lastCall, readNumber(database, 'SELECT count(*) FROM queue')]).toEqual([lastCall, 50]);
+    database.close();
+    const damaged = (await readdir(folder)).filter((name) => name.includes('.damaged-')).sort();
+    expect(damaged).toEqual([damaged[0], `${damaged[0]}-wal`]);
+  }
 });
 
 test('repair of a healthy store changes nothing', async () => {
