@@ -5,7 +5,8 @@ import { type ConnectInput, encodedSize, PacketType, type ProtocolVersion } from
 import { causedBy } from './errors.ts';
 import type { Credentials, Settings } from './options.ts';
 import { bytesOf } from './outgoing-message.ts';
-import { type Attempt, safeUrl } from './supervisor.ts';
+import { safeUrl } from './safe-url.ts';
+import type { Attempt } from './supervisor.ts';
 
 /** Makes the CONNECT of an attempt. */
 export async function connectPacket(

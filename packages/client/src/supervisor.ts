@@ -8,6 +8,7 @@ import { asClientError, ClientError } from './errors.ts';
 import { redirectsMax, stableConnectionMs } from './limits.ts';
 import type { Settings } from './options.ts';
 import { decideReconnect, serversOf } from './reconnect.ts';
+import { safeUrl } from './safe-url.ts';
 import { States } from './states.ts';
 
 /** An attempt to connect, as the client carries it out. */
@@ -214,13 +215,4 @@ function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> 
     signal.onabort = () => reject(signal.reason);
   });
   return Promise.race([aborted, promise]);
-}
-
-/** A URL without its secrets: the password, and the values of the query, where tokens are. */
-export function safeUrl(url: URL): string {
-  if (url.password === '' && url.search === '') return url.href;
-  const safe = new URL(url);
-  if (safe.password !== '') safe.password = '***';
-  for (const name of [...safe.searchParams.keys()]) safe.searchParams.set(name, '***');
-  return safe.href;
 }
