@@ -5,8 +5,6 @@
 //
 // What fails on the way up is undone, so that nothing is left half started.
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { Broker, type ByteStream, type Extension, MemoryStore, type Store } from '@tobymq/broker';
 import type { RepairReport } from '@tobymq/store-sqlite';
 import { Throttle } from './auth/throttle.ts';
@@ -28,6 +26,7 @@ import { PublishTrace } from './logging/publish-trace.ts';
 import { Gauges, type RefusedRequest, type ServerGauges } from './metrics/gauges.ts';
 import { mosquittoVersion } from './mosquitto/version.ts';
 import { socketsMax } from './open-files.ts';
+import { removePidFile, writePidFile } from './pid-file.ts';
 import type { NamedListener } from './policies.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { dropPrivileges } from './privileges.ts';
@@ -385,27 +384,6 @@ async function openStore({ store, data }: Config, onRepair: (report: RepairRepor
   // SQLite is loaded only by those who use it.
   const { SqliteStore } = await import('@tobymq/store-sqlite');
   return new SqliteStore({ folder: data, durability: store.durability, repair: store.repair, onRepair });
-}
-
-function writePidFile(path: string): void {
-  try {
-    // Folders below /run are gone after each boot.
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, `${process.pid}\n`);
-  } catch (error) {
-    throw ConfigError.of(
-      `the pid file cannot be written: ${error instanceof Error ? error.message : String(error)}`,
-      { file: path },
-    );
-  }
-}
-
-function removePidFile(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // The account that the server runs as now may not write to the folder; a stale file harms nobody.
-  }
 }
 
 /** The keys that are fixed at the start. */
