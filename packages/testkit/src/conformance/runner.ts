@@ -60,11 +60,7 @@ export async function runSuite(
 }
 
 /** Runs one case and never throws. */
-export async function runCase(
-  item: ConformanceCase,
-  probe: Probe,
-  options: SuiteOptions,
-): Promise<CaseResult> {
+async function runCase(item: ConformanceCase, probe: Probe, options: SuiteOptions): Promise<CaseResult> {
   const { id, version, section, title } = item;
   const started = performance.now();
   const result = (outcome: Outcome, detail?: string): CaseResult => ({

@@ -8,7 +8,7 @@ import { equal, ok } from './check.ts';
 import type { Context } from './context.ts';
 
 /** The filter is never granted: the connection is closed, or SUBACK refuses it. */
-export async function neverGranted(t: Context, filter: string): Promise<void> {
+async function neverGranted(t: Context, filter: string): Promise<void> {
   const client = await t.connect();
   client.send(packet.subscribe({ version: t.version, id: 1, filters: [[filter, 0]] }));
   const answer = t.strict ? undefined : await client.peer.next().catch(() => undefined);

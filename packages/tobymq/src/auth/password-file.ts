@@ -31,7 +31,7 @@ export async function readPasswordFile(path: string): Promise<ReadonlyMap<string
 }
 
 /** Lines without a colon are skipped, as Mosquitto does; an empty name, a name given twice, or a broken hash is an error. */
-export function parsePasswordFile(text: string, path: string): ReadonlyMap<string, PasswordHash> {
+function parsePasswordFile(text: string, path: string): ReadonlyMap<string, PasswordHash> {
   const users = new Map<string, PasswordHash>();
   for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.trim();

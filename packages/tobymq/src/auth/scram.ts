@@ -16,7 +16,7 @@ import { type Authenticator, wrongCredentials } from './authenticator.ts';
 
 const pbkdf2Async = promisify(pbkdf2);
 
-export const scramMethod = 'SCRAM-SHA-256';
+const scramMethod = 'SCRAM-SHA-256';
 const defaultIterations = 4096;
 
 /** What the server keeps of a password. */

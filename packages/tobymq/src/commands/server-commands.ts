@@ -8,7 +8,7 @@ const configArgument = {
 };
 
 /** How the commands that talk to a running server find it. */
-export const apiOptions: readonly CommandOption[] = [
+const apiOptions: readonly CommandOption[] = [
   {
     name: 'data',
     value: 'DIR',

@@ -11,7 +11,7 @@ const names = z.union([z.string().transform((text) => [text]), z.array(z.string(
 });
 
 /** One rule. The first rule that fits decides. */
-export const ruleSchema = z
+const ruleSchema = z
   .strictObject({
     allow: z
       .array(z.enum(['publish', 'subscribe']))

@@ -124,8 +124,6 @@ export const authenticatorSchema = z.discriminatedUnion(
 );
 
 export type AuthenticatorConfig = z.output<typeof authenticatorSchema>;
-export type PasswordFileConfig = z.output<typeof passwordFile>;
 export type HttpAuthConfig = z.output<typeof http>;
 export type JwtConfig = z.output<typeof jwt>;
 export type CertificateConfig = z.output<typeof certificate>;
-export type ScramConfig = z.output<typeof scram>;

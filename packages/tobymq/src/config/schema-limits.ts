@@ -6,7 +6,7 @@ import { count, duration, size } from './units.ts';
 const versionSchema = z.enum(['3.1', '3.1.1', '5.0']);
 
 /** What may be set for all listeners, and for one. */
-export const listenerLimits = {
+const listenerLimits = {
   connections: count({ min: 1 }).describe('Connections at the same time.'),
   versions: z.array(versionSchema).min(1).describe('The MQTT versions that are accepted.'),
   maximumQoS: z
@@ -112,4 +112,3 @@ export const limitsSchema = z.strictObject({
 });
 
 export type Limits = z.output<typeof limitsSchema>;
-export type ListenerOverrides = z.output<typeof listenerOverrides>;

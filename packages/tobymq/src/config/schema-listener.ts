@@ -10,7 +10,7 @@ const keyPair = {
   key: z.string().describe('Its private key, a PEM file.'),
 };
 
-export const tlsSchema = z
+const tlsSchema = z
   .strictObject({
     cert: keyPair.cert.optional(),
     key: keyPair.key.optional(),

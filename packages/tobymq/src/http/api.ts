@@ -5,7 +5,7 @@
 
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 
-export const errorSchema = z
+const errorSchema = z
   .object({
     error: z.string().describe('What was wrong, in words.'),
     code: z.string().describe('The same for programs.'),

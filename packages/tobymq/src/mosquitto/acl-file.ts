@@ -37,7 +37,7 @@ export function readAclFile(path: string): Acl {
 }
 
 /** The same for text that was read already. */
-export function parseAcl(text: string, path: string): Acl {
+function parseAcl(text: string, path: string): Acl {
   const users = new Map<string | undefined, AclRule[]>();
   const patterns: AclRule[] = [];
   let user: string | undefined;

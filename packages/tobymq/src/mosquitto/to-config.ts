@@ -25,7 +25,7 @@ export interface Translation {
   readonly notes: readonly ConfigProblem[];
 }
 
-export const noFlags: MosquittoFlags = { ports: [], verbose: false, quiet: false };
+const noFlags: MosquittoFlags = { ports: [], verbose: false, quiet: false };
 
 const defaultPacketSize = 2_000_000;
 const defaultInflight = 20;

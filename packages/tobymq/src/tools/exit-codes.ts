@@ -66,7 +66,7 @@ export function exitCodeOf(error: ClientError): ExitCode {
  * True for failures of the handshake and of certificates, which Node tells apart by their codes, but for a server that
  * closes instead of answering the handshake.
  */
-export function isTlsFailure(error: unknown): boolean {
+function isTlsFailure(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (
     typeof code === 'string' &&

@@ -28,13 +28,7 @@ export function liveLine(stream: Writable, name: string, tally: Tally): { finish
 }
 
 /** The text of the line. */
-export function lineText(
-  name: string,
-  tally: Tally,
-  now: number,
-  startedAt: number,
-  perSecond: number,
-): string {
+function lineText(name: string, tally: Tally, now: number, startedAt: number, perSecond: number): string {
   const phase =
     now < tally.startsAt
       ? 'warming up'

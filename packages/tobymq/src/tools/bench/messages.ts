@@ -134,13 +134,13 @@ function sender(
 }
 
 /** The time at which a message was due, on the clock of this process, and who sent it. */
-export function writeStamp(payload: Uint8Array, due: number, publisher: number): void {
+function writeStamp(payload: Uint8Array, due: number, publisher: number): void {
   const view = new DataView(payload.buffer, payload.byteOffset, STAMP_BYTES);
   view.setFloat64(0, due);
   view.setUint32(8, publisher);
 }
 
-export function readStamp(payload: Uint8Array): { readonly due: number; readonly publisher: number } {
+function readStamp(payload: Uint8Array): { readonly due: number; readonly publisher: number } {
   const view = new DataView(payload.buffer, payload.byteOffset, STAMP_BYTES);
   return { due: view.getFloat64(0), publisher: view.getUint32(8) };
 }

@@ -3,7 +3,7 @@
 import type { QoS } from '@tobymq/client';
 import { type CommandContext, UsageError } from '../../commands/command.ts';
 
-export const scenarioNames = [
+const scenarioNames = [
   'pairs',
   'fan-in',
   'fan-out',

@@ -17,7 +17,7 @@ function path(env: CommandContext['env']): string {
   return env.TOBYMQ_BOTS || ownerFilePath(env, 'bots.json');
 }
 
-export async function readLogins(env: CommandContext['env']): Promise<Logins> {
+async function readLogins(env: CommandContext['env']): Promise<Logins> {
   const { current, bots = {} } = ((await readOwnerFile(path(env))) ?? {}) as Partial<Logins>;
   return { current, bots };
 }
