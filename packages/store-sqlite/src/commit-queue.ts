@@ -83,6 +83,14 @@ export class CommitQueue {
     this.#pump();
   }
 
+  /** Before anything was written: everything but messages is, until there is room for them. */
+  refuseMessages(why: StoreError): void {
+    this.#failure = why;
+    this.#writesRest = true;
+    this.#options.onHealth(false, why);
+    this.#retryLater();
+  }
+
   /** No retries any more. */
   stop(): void {
     this.#isStopped = true;

@@ -62,12 +62,13 @@ export class SqliteStore implements Store {
     const link = new WorkerLink({}, (error) => this.#health(false, error));
     this.#link = link;
     try {
-      const { state, repairReport } = await link.request('open', {
+      const { state, repairReport, refusal } = await link.request('open', {
         settings: this.#settings,
         now: Date.now(),
       });
       this.#repairReport = repairReport;
       if (repairReport !== undefined) this.#onRepair?.(repairReport);
+      if (refusal !== undefined) this.#commits.refuseMessages(new StoreError(refusal.code, refusal.message));
       return state;
     } catch (error) {
       this.#link = undefined;

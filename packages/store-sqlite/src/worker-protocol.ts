@@ -24,7 +24,8 @@ export interface Requests {
 }
 
 export interface Answers {
-  open: { state: StoreState; repairReport: RepairReport | undefined };
+  /** `refusal` is why the store begins with refusing messages: the disk is full, and its reserve serves the rest. */
+  open: { state: StoreState; repairReport: RepairReport | undefined; refusal: ErrorRecord | undefined };
   /** The batch is written; `hasRoom` is false if the proof that was asked for failed. */
   commit: { hasRoom: boolean };
   sessions: SessionPage;

@@ -5,10 +5,11 @@ import { BatchApplier } from './apply-batch.ts';
 import { copyDatabase } from './backup.ts';
 import { CacheTrimmer } from './cache-trimmer.ts';
 import { Cleaner } from './cleaner.ts';
-import { asStoreError, StoreError } from './errors.ts';
+import { asStoreError, type ErrorRecord, errorRecord, StoreError } from './errors.ts';
 import { lockFolder, unlockFolder } from './lock.ts';
 import { LogFlusher } from './log-flusher.ts';
-import { makeFolder, openDatabase, storeFileOf } from './open-database.ts';
+import { makeFolder, type OpenedDatabase, openDatabase, storeFileOf } from './open-database.ts';
+import type { Settings } from './options.ts';
 import { PageReader } from './read-pages.ts';
 import { SpaceReserve } from './reserve.ts';
 import { readNumber } from './schema.ts';
@@ -66,8 +67,12 @@ export class WorkerStore {
       makeFolder(settings.folder);
     }
     const lock = onDisk ? lockFolder(settings.folder) : undefined;
+    const reserve = new SpaceReserve(
+      join(settings.folder, 'tobymq.reserve'),
+      onDisk ? settings.reserveBytes : 0,
+    );
     try {
-      const { database, repairReport } = openDatabase(settings, now);
+      const { database, repairReport, refusal } = this.#openDatabase(settings, now, reserve);
       this.#open = {
         database,
         lock,
@@ -79,16 +84,30 @@ export class WorkerStore {
           settings.durability === 'commit'
             ? new LogFlusher(`${this.#file}-wal`, settings.flushIntervalMs)
             : undefined,
-        reserve: new SpaceReserve(
-          join(settings.folder, 'tobymq.reserve'),
-          onDisk ? settings.reserveBytes : 0,
-        ),
+        reserve,
       };
       this.#open.cleaner.wake();
-      return { state: readState(database), repairReport };
+      return { state: readState(database), repairReport, refusal };
     } catch (error) {
+      reserve.stop();
       if (lock !== undefined) unlockFolder(lock);
       throw error;
+    }
+  }
+
+  /** On a full disk the reserve is given up to open the store at all; `refusal` is then why messages are refused. */
+  #openDatabase(
+    settings: Settings,
+    now: number,
+    reserve: SpaceReserve,
+  ): OpenedDatabase & { readonly refusal: ErrorRecord | undefined } {
+    try {
+      return { ...openDatabase(settings, now), refusal: undefined };
+    } catch (error) {
+      const failure = asStoreError(error, this.#file);
+      if (failure.code !== 'TOBYMQ_STORE_FULL' || !reserve.giveUp()) throw failure;
+      const refusal = errorRecord(reserveGivenUp(failure, reserve), this.#file);
+      return { ...openDatabase(settings, now), refusal };
     }
   }
 
@@ -112,14 +131,7 @@ export class WorkerStore {
     const failure = asStoreError(error, this.#file);
     const isGivenUp = failure.code === 'TOBYMQ_STORE_FULL' && reserve.giveUp();
     this.#shortenLog(database);
-    if (!isGivenUp) return failure;
-    const megabytes = Math.round(reserve.bytes / 1e6);
-    return new StoreError(
-      failure.code,
-      `${failure.message}; its reserve of ${megabytes} MB serves deletions and acknowledgements from now on, and ` +
-        'messages are refused until there is room for that again',
-      error,
-    );
+    return isGivenUp ? reserveGivenUp(failure, reserve) : failure;
   }
 
   /** Whether a busy turn would fit, and the reserve is set aside. */
@@ -177,6 +189,16 @@ export class WorkerStore {
     if (this.#open === undefined) throw new StoreError('TOBYMQ_STORE_CLOSED', 'the store is not open');
     return this.#open;
   }
+}
+
+function reserveGivenUp(failure: StoreError, reserve: SpaceReserve): StoreError {
+  const megabytes = Math.round(reserve.bytes / 1e6);
+  return new StoreError(
+    failure.code,
+    `${failure.message}; its reserve of ${megabytes} MB serves deletions and acknowledgements from now on, and ` +
+      'messages are refused until there is room for that again',
+    failure.cause,
+  );
 }
 
 /** Writes as much as a busy turn may, and takes it back. */

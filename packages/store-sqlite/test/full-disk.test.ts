@@ -188,6 +188,40 @@ test('a disk that is full when the store is opened is called full', async () => 
   await store.close();
 });
 
+test('a disk that others filled gives up the reserve to open the store, and refuses messages until there is room', async () => {
+  const disk = mountSmallDisk();
+  if (disk === undefined) return;
+  onTestFinished(() => unmount(disk));
+  const folder = join(disk, 'data');
+  const reserve = join(folder, 'tobymq.reserve');
+  const reserveBytes = 3 * 1024 * 1024;
+  const options = { folder, retryDelayMs: 5, reserveBytes };
+  const before = await openStore(options);
+  before.putSession(session(1));
+  before.enqueue(message(1), [target(1)]);
+  await before.close();
+  writeFileSync(reserve, Buffer.alloc(reserveBytes));
+  const ballast = join(disk, 'ballast');
+  expect(() => writeFileSync(ballast, Buffer.alloc(8 * 1024 * 1024))).toThrow('ENOSPC');
+
+  const store = new SqliteStore(options);
+  onTestFinished(() => store.close());
+  const health = watchHealth(store);
+  await store.open();
+  expect([health.changes, existsSync(reserve)]).toEqual([[false], false]);
+  store.enqueue(message(2), [target(1)]);
+  store.dequeue(1, 1);
+  await expect(store.commit()).rejects.toMatchObject({ code: 'TOBYMQ_STORE_FULL', isRestDurable: true });
+  expect(await queuedIds(store, 1)).toEqual([]);
+
+  rmSync(ballast);
+  await health.became(true);
+  expect(statSync(reserve).size).toBe(reserveBytes);
+  store.enqueue(message(3), [target(1)]);
+  await store.commit();
+  expect(await queuedIds(store, 1)).toEqual([3]);
+});
+
 /** A file system of 8 MB in memory; undefined where this process may not mount one. */
 function mountSmallDisk(): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined;
