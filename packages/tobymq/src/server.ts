@@ -1,7 +1,7 @@
 // The server: wires configuration, log, store, broker, security, listeners and the HTTP API together.
 //
-//     start   files are read and checked → log → store and broker → HTTP API → listeners → ready
-//     stop    listeners → broker (clients get 0x8B, sessions are stored) → log
+//     start   files are read and checked → log → store and broker → listeners → HTTP API → ready
+//     stop    listeners → broker (clients get 0x8B, sessions are stored) → HTTP API → log
 //
 // What fails on the way up is undone, so that nothing is left half started.
 
