@@ -57,6 +57,8 @@ export interface AuthenticationDenied {
   readonly reasonCode?: number | undefined;
   /** Goes to the log, and to 5.0 clients as reason string. */
   readonly reason?: string | undefined;
+  /** What the log says instead of `reason`, where it is more than the client should learn. */
+  readonly reasonForLog?: string | undefined;
   /** With 0x9C and 0x9D: where to go instead. */
   readonly serverReference?: string | undefined;
 }

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash, createHmac, generateKeyPairSync, pbkdf2Sync } from 'node:crypto';
 import dns from 'node:dns';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server as HttpServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -149,13 +149,14 @@ test('the answer says why a client was refused', async () => {
 });
 
 test.each(['password-file', 'scram'] as const)(
-  '%s: what a client is told does not give away which users there are',
+  '%s: what a client is told does not give away which users there are, and the log says it',
   async (type) => {
     const secret = await (type === 'scram'
       ? makeScramSecret('geheim')
       : hashPassword('geheim', 'pbkdf2', 1000));
     const path = file(`names-${type}.txt`, `anna:${secret}\n`);
-    const { login, port } = await serverWith([{ type, file: path }]);
+    const log = join(directory, `names-${type}.log`);
+    const { login, port } = await serverWith([{ type, file: path }], { log: { to: [log], format: 'json' } });
     const attempt = async (username: string): Promise<unknown> => {
       if (type === 'password-file') return (await login(username, 'falsch')).reasonString;
       const auth = scramSha256({ username, password: 'falsch' });
@@ -164,6 +165,9 @@ test.each(['password-file', 'scram'] as const)(
     const told = await attempt('anna');
     expect(told).toContain('unknown user or wrong password');
     expect(await attempt('berta')).toBe(told);
+    const logged = readFileSync(log, 'utf8');
+    expect(logged).toContain(String.raw`"reason":"wrong password of the user \"anna\""`);
+    expect(logged).toContain(String.raw`"reason":"unknown user \"berta\""`);
   },
 );
 

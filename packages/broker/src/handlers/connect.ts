@@ -73,8 +73,8 @@ export function decideConnect(
   // The client may have gone while the authenticator was thinking.
   if (connection.state !== 'connecting') return undefined;
   if (!answer.allow) {
-    const { reasonCode = 0x87, reason = 'not authorized', serverReference } = answer;
-    refuse(connection, attempt.request, { reasonCode, reason, serverReference }); // [MQTT-3.1.4-2]
+    const { reasonCode = 0x87, reason = 'not authorized', reasonForLog, serverReference } = answer;
+    refuse(connection, attempt.request, { reasonCode, reason, reasonForLog, serverReference }); // [MQTT-3.1.4-2]
     return undefined;
   }
   const clientId = answer.clientId ?? attempt.request.clientId;

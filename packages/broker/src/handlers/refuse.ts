@@ -15,17 +15,20 @@ import { fittingCode, tellable } from './reason-codes.ts';
 
 export interface Refusal {
   readonly reasonCode: number;
+  /** What the client is told. */
   readonly reason: string;
+  /** What the log says, if that is something else. */
+  readonly reasonForLog?: string | undefined;
   readonly serverReference?: string | undefined;
 }
 
 /** Refuses a CONNECT that could be read. `request` is what extensions get to see of it. */
 export function refuse(connection: Connection, request: AuthenticationRequest, refusal: Refusal): void {
   const { sender } = connection;
-  const { reason, serverReference } = refusal;
+  const { reason, reasonForLog = reason, serverReference } = refusal;
   const reasonCode = fittingCode('connack', refusal.reasonCode); // [MQTT-3.2.2-8]
-  report(connection, reasonCode, reason, request);
-  connection.listener.hooks.refused(request, reasonCode, reason);
+  report(connection, reasonCode, reasonForLog, request);
+  connection.listener.hooks.refused(request, reasonCode, reasonForLog);
   if (sender.isV5) {
     const properties = { reasonString: tellable(reason), serverReference };
     sender.packet({ type: PacketType.Connack, sessionPresent: false, reasonCode, properties }); // [MQTT-3.2.2-6]

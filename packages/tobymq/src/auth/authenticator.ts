@@ -19,8 +19,19 @@ export interface Authenticator {
   credentialOf?(username: string | undefined): string | undefined;
 }
 
-/** One text for both, because 5.0 clients are told it: which names there are is for nobody to find out. */
-export const wrongCredentials = 'unknown user or wrong password';
+/**
+ * Why a log-in was refused. 5.0 clients are told one text for both, because which names there are is for nobody to find
+ * out; the log says which.
+ */
+export function wrongCredentials(
+  username: string,
+  isKnown: boolean,
+): { reason: string; reasonForLog: string } {
+  return {
+    reason: 'unknown user or wrong password',
+    reasonForLog: isKnown ? `wrong password of the user "${username}"` : `unknown user "${username}"`,
+  };
+}
 
 /** What an authenticator may attach to a client for the rules. */
 export interface Identity {

@@ -86,7 +86,7 @@ export class PasswordFileAuthenticator implements Authenticator {
       // An unknown name costs as much time as a wrong password, so that names cannot be found out.
       return verifyPassword(password, stored ?? this.#decoy());
     });
-    if (!stored || !matches) return this.#deny(wrongCredentials);
+    if (!stored || !matches) return this.#deny(wrongCredentials(username, stored !== undefined));
     this.#remember(username, password);
     return this.#allow(username);
   }
@@ -94,7 +94,7 @@ export class PasswordFileAuthenticator implements Authenticator {
   authenticate(request: AuthenticationRequest): AuthenticationAnswer | Promise<AuthenticationAnswer> {
     const { username, password, remoteAddress } = request;
     if (username === undefined) return undefined;
-    if (password === undefined) return this.#deny('no password');
+    if (password === undefined) return this.#deny({ reason: 'no password' });
     if (this.#isRemembered(username, password)) return this.#allow(username);
     return this.#check(username, password, remoteAddress);
   }
@@ -111,8 +111,8 @@ export class PasswordFileAuthenticator implements Authenticator {
     return { allow: true, identity: { credential: this.credentialOf(username) } };
   }
 
-  #deny(reason: string): AuthenticationAnswer {
-    return { allow: false, reasonCode: this.#denied, reason };
+  #deny(why: { reason: string; reasonForLog?: string }): AuthenticationAnswer {
+    return { allow: false, reasonCode: this.#denied, ...why };
   }
 
   #decoy(): PasswordHash {

@@ -120,7 +120,7 @@ class ScramExchange implements EnhancedExchange {
 
   #first(text: string): EnhancedAnswer {
     const match = /^([ny],(?:a=[^,]*)?,)(n=([^,]*),r=([!-+\--~]+)(?:,.*)?)$/.exec(text);
-    if (!match) return refused('the first SCRAM message is malformed');
+    if (!match) return denied({ reason: 'the first SCRAM message is malformed' });
     const [, header = '', bare = '', encoded = '', clientNonce = ''] = match;
     const username = encoded.replaceAll('=2C', ',').replaceAll('=3D', '=');
     const known = this.#find(username);
@@ -141,24 +141,24 @@ class ScramExchange implements EnhancedExchange {
   #final(text: string, challenge: Challenge): EnhancedAnswer {
     const { username, secret, known, nonce, header, messages } = challenge;
     const match = /^(c=([^,]+),r=([^,]+)(?:,.*)?),p=([A-Za-z0-9+/=]+)$/.exec(text);
-    if (!match) return refused('the final SCRAM message is malformed');
+    if (!match) return denied({ reason: 'the final SCRAM message is malformed' });
     const [, withoutProof = '', binding = '', echoed = '', proofText = ''] = match;
     const proof = Buffer.from(proofText, 'base64');
     if (echoed !== nonce || Buffer.from(binding, 'base64').toString() !== header || proof.length !== 32) {
-      return refused('the final SCRAM message does not belong to the first');
+      return denied({ reason: 'the final SCRAM message does not belong to the first' });
     }
     const signed = `${messages},${withoutProof}`;
     const signature = hmac(secret.storedKey, signed);
     const clientKey = Buffer.from(proof.map((byte, index) => byte ^ (signature[index] as number)));
     const proves = timingSafeEqual(sha256(clientKey), secret.storedKey);
-    if (!proves || !known) return refused(wrongCredentials);
+    if (!proves || !known) return denied(wrongCredentials(username, known));
     const verifier = `v=${hmac(secret.serverKey, signed).toString('base64')}`;
     return { allow: true, username, authenticationData: Buffer.from(verifier) };
   }
 }
 
-function refused(reason: string): EnhancedAnswer {
-  return { allow: false, reasonCode: ReasonCode.NotAuthorized, reason };
+function denied(why: { reason: string; reasonForLog?: string }): EnhancedAnswer {
+  return { allow: false, reasonCode: ReasonCode.NotAuthorized, ...why };
 }
 
 function hmac(key: Uint8Array, text: string): Buffer {
