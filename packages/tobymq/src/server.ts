@@ -6,6 +6,7 @@
 // What fails on the way up is undone, so that nothing is left half started.
 
 import { Broker, type ByteStream, type Extension, MemoryStore, type Store } from '@tobymq/broker';
+import { ReasonCode } from '@tobymq/codec';
 import type { RepairReport } from '@tobymq/store-sqlite';
 import { Throttle } from './auth/throttle.ts';
 import { ConfigError } from './config/errors.ts';
@@ -346,7 +347,7 @@ export class Server {
     for (const client of [...this.broker.clients()]) {
       if (client.listener === 'memory' || this.#security.stillAccepts(client)) continue;
       this.broker.kick(client.clientId, {
-        reasonCode: 0x87,
+        reasonCode: ReasonCode.NotAuthorized,
         reason: 'no longer allowed since the configuration was reloaded',
       });
       count++;
