@@ -24,7 +24,7 @@
 import { matches } from '@tobymq/codec';
 import { type Children, collectChildren, deleteChild, getChild, setChild } from './children.ts';
 import { LargeMap } from './large-map.ts';
-import { afterRun, commonLevels, cutRun, hasWildcard, levelEnd } from './levels.ts';
+import { afterRun, commonLevels, cutRun, hasWildcard, isLevelEnd, levelEnd, SLASH } from './levels.ts';
 
 /** What a tree holds for a filter; it knows its filter, so that the tree need not keep it a second time. */
 export interface FilterValue {
@@ -79,6 +79,8 @@ interface Jump<V> {
   readonly start: number;
   readonly depth: number;
 }
+
+const PLUS = 0x2b;
 
 const REACHED_KEPT_MAX = 1024;
 
@@ -204,18 +206,20 @@ export class FilterTree<V extends FilterValue> {
 
   /** Notes a node to go on with if the topic matches its run from `start` on. */
   #jump(node: TreeNode<V>, run: string, topic: string, start: number, depth: number): void {
+    if (start > topic.length) return;
     let at = start;
-    let levels = 0;
-    for (let runStart = 0; runStart <= run.length; levels++) {
-      if (at > topic.length) return;
-      const runEnd = levelEnd(run, runStart);
-      const end = levelEnd(topic, at);
-      const level = run.slice(runStart, runEnd);
-      if (level !== '+' && level !== topic.slice(at, end)) return;
-      runStart = runEnd + 1;
-      at = end + 1;
+    let levels = 1;
+    for (let i = 0; i < run.length; i++) {
+      const character = run.charCodeAt(i);
+      if (character === PLUS) {
+        at = levelEnd(topic, at);
+        continue;
+      }
+      if (topic.charCodeAt(at) !== character) return;
+      if (character === SLASH) levels++;
+      at++;
     }
-    this.#jumps.push({ node, start: at, depth: depth + levels });
+    if (isLevelEnd(topic, at)) this.#jumps.push({ node, start: at + 1, depth: depth + levels });
   }
 
   /** Every value, in no particular order. */

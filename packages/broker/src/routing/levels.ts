@@ -21,9 +21,9 @@ export function isSysTopic(topic: string): boolean {
   return topic.startsWith('$SYS/') || topic === '$SYS';
 }
 
-const SLASH = 0x2f;
+export const SLASH = 0x2f;
 
-function isLevelEnd(text: string, at: number): boolean {
+export function isLevelEnd(text: string, at: number): boolean {
   return at === text.length || text.charCodeAt(at) === SLASH;
 }
 
