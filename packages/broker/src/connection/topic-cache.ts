@@ -76,7 +76,7 @@ export class TopicCache {
 
   #findAmongAll(bytes: Uint8Array, start: number, end: number): KnownTopic | undefined {
     const slots = this.#slots;
-    if (slots === undefined) return undefined;
+    if (slots === undefined || end - start > REMEMBERED_TOPIC_MAX) return undefined;
     const mask = slots.length - 1;
     for (let slot = hashOf(bytes, start, end) & mask; ; slot = (slot + 1) & mask) {
       const known = slots[slot];

@@ -208,18 +208,7 @@ export class Router<S> {
 
   /** The current route of a topic. The object may be kept; see above how to keep it current. */
   route(topic: string): Route<S> {
-    const hash = hashOfKey(topic);
-    let route = this.#young.get(topic, hash);
-    if (route === undefined) {
-      route = this.#old.get(topic, hash);
-      if (route !== undefined) {
-        this.#old.delete(topic, hash);
-        this.#remember(route, hash);
-      } else {
-        route = new CachedRoute(topic);
-        if (this.#wasAskedFor(hash) && topic.length <= REMEMBERED_TOPIC_MAX) this.#remember(route, hash);
-      }
-    }
+    const route = topic.length > REMEMBERED_TOPIC_MAX ? new CachedRoute<S>(topic) : this.#keptRoute(topic);
     if (route.version !== this.#version) this.refresh(route);
     return route;
   }
@@ -238,6 +227,17 @@ export class Router<S> {
   age(): void {
     this.#old = this.#young;
     this.#young = new LargeMap();
+  }
+
+  #keptRoute(topic: string): CachedRoute<S> {
+    const hash = hashOfKey(topic);
+    const young = this.#young.get(topic, hash);
+    if (young !== undefined) return young;
+    const old = this.#old.get(topic, hash);
+    if (old !== undefined) this.#old.delete(topic, hash);
+    const route = old ?? new CachedRoute<S>(topic);
+    if (old !== undefined || this.#wasAskedFor(hash)) this.#remember(route, hash);
+    return route;
   }
 
   #remember(route: CachedRoute<S>, hash: number): void {
